@@ -1,0 +1,1 @@
+"""The Jumpwatch terminal console."""

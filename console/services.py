@@ -1,0 +1,76 @@
+"""What the screen needs of the rest of the program: one port, handed in by composition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest
+
+Post = Callable[[FleetView], None]
+"""Takes the newest view; cheap, callable from any task of the loop, keeps only the newest one."""
+
+Progress = Callable[[int, int, str], None]
+"""Called with (targets done, targets in all, the target at hand)."""
+
+
+class ConsoleServices(Protocol):
+    """The program behind the screen. Every failure meant for a person is an InfrastructureException."""
+
+    @property
+    def view(self) -> FleetView:
+        """The newest live view; an empty one before the start."""
+
+    @property
+    def startup_lines(self) -> tuple[str, ...]:
+        """What the start has done so far, one line a step, newest last."""
+
+    @property
+    def read_only(self) -> bool:
+        """True where nothing may be applied now."""
+
+    @property
+    def read_only_until(self) -> datetime | None:
+        """The moment (UTC) at which read-only comes back by itself; None while read-only or without an end."""
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two polls of a host that sets none of its own."""
+
+    @property
+    def paused(self) -> bool:
+        """True while polling is paused from the keyboard."""
+
+    async def start(self, post: Post) -> None:
+        """Start pollers and database; called once, after the first paint; views come through ``post``."""
+
+    async def stop(self) -> None:
+        """Stop what ``start`` started, within two seconds; may be called twice."""
+
+    async def plan(self, request: PlanRequest) -> Plan:
+        """Return what the action would do; changes nothing."""
+
+    async def apply(self, plan: Plan, typed: str, on_progress: Progress | None = None) -> Outcome:
+        """Do it; raises where read-only, where the typed name is wrong or where the plan went stale."""
+
+    async def accept_host_key(self, review: HostKeyReview) -> None:
+        """Append the key to the user's known_hosts and connect the host anew; refuses changed keys."""
+
+    async def reject_host_key(self, review: HostKeyReview) -> None:
+        """Take the key off the list; the host stays away until it is tried again."""
+
+    def unlock(self, seconds: float) -> None:
+        """Leave read-only for so long; raises where the role forbids it."""
+
+    def lock(self) -> None:
+        """Go back to read-only now."""
+
+    def poll_now(self, host: str | None) -> None:
+        """Poll the host at once, or every host."""
+
+    def set_interval(self, host: str | None, seconds: float) -> None:
+        """Poll the host, or every host, at that interval from now on."""
+
+    def pause(self) -> bool:
+        """Pause polling, or go on; return whether it is paused now."""

@@ -1,0 +1,1 @@
+"""Infrastructure under Jumpwatch: configuration, database, events, exceptions, polling. Knows no screen."""

@@ -1,0 +1,56 @@
+"""What a sample says of a host's state, pure; limits come as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.models import FilesystemFigures, HostSample, HostState, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Percentages above which a host counts as degraded, and how many samples in a row must be."""
+
+    cpu_pct: float
+    mem_pct: float
+    disk_pct: float
+    samples: int = 3  # one spike is no trouble
+    hysteresis: float = 2.0  # points below the limit before it counts as over
+
+
+@dataclass(slots=True)
+class Assessor:
+    """Turns samples of one host into a state; holds only the counters that hysteresis wants."""
+
+    limits: Limits
+    _cpu_over: int = 0
+    _mem_over: int = 0
+    _degraded: bool = False
+
+    def assess(self, sample: HostSample) -> tuple[HostState, Reason, str]:
+        """Return state, reason and a line with the figure that is over its limit."""
+        limits, system = self.limits, sample.system
+        slack = limits.hysteresis if self._degraded else 0.0
+        self._cpu_over = self._count(self._cpu_over, system.cpu_pct, limits.cpu_pct - slack)
+        self._mem_over = self._count(self._mem_over, system.mem_pct, limits.mem_pct - slack)
+        troubles: list[str] = []
+        for mount in self._full(sample, limits.disk_pct - slack):
+            troubles.append(f"{mount.mount} {mount.used_pct:.0f}% full")
+        if self._mem_over >= limits.samples:
+            troubles.append(f"memory {system.mem_pct:.0f}% used")
+        if self._cpu_over >= limits.samples:
+            troubles.append(f"CPU {system.cpu_pct:.0f}% busy")
+        self._degraded = bool(troubles)
+        if troubles:
+            # Whole percents and the first two: the line must not change, and so be stored, with every sample.
+            return HostState.DEGRADED, Reason.RESOURCE, ", ".join(troubles[:2])
+        return HostState.ONLINE, Reason.NONE, ""
+
+    @staticmethod
+    def _count(over: int, figure: float | None, limit: float) -> int:
+        return over + 1 if figure is not None and figure >= limit else 0
+
+    @staticmethod
+    def _full(sample: HostSample, limit: float) -> list[FilesystemFigures]:
+        over = [f for f in sample.filesystems or () if (f.used_pct or 0.0) >= limit]
+        return sorted(over, key=lambda f: -(f.used_pct or 0.0))
