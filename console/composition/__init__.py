@@ -1,0 +1,46 @@
+"""The one place where concrete classes meet; everything heavy is imported late, after the first paint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from console.composition.oneshot import HostCheck
+    from console.composition.storage import Storage
+    from core.config import ApplicationSettings
+    from core.models import Host, HostView
+
+
+def run_console(settings_loader: Callable[[], ApplicationSettings], *, demo: bool = False) -> int:
+    """Run the console until it is quit; return the exit code. The settings are read after the first paint."""
+    from console.app import JumpwatchApp
+    from console.composition.services import LiveServices
+
+    app = JumpwatchApp(LiveServices(settings_loader, demo=demo))
+    app.run()
+    return app.return_code or 0
+
+
+def open_storage(
+    settings: ApplicationSettings, progress: Callable[[str], None]
+) -> AbstractAsyncContextManager[Storage]:
+    """Open the configured database, or the embedded one, for one command."""
+    from console.composition.storage import opened
+
+    return opened(settings, progress)
+
+
+async def poll_once(settings: ApplicationSettings, hosts: list[Host]) -> list[HostView]:
+    """Poll each host until it gave one whole sample with rates, or failed."""
+    from console.composition.oneshot import poll_once as run
+
+    return await run(settings, hosts)
+
+
+async def check_hosts(settings: ApplicationSettings, hosts: list[Host]) -> list[HostCheck]:
+    """Try to log in to each host; an unknown key comes back for review."""
+    from console.composition.oneshot import check_hosts as run
+
+    return await run(settings, hosts)

@@ -1,0 +1,75 @@
+"""The demo's world: simulated hosts, a throw-away database, ten days of history."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from core.database import Database
+from core.simulator.process import SimulatorProcess
+from core.storage.history import write_history
+
+from console.composition.storage import start_demo_server
+from core.config import ApplicationSettings
+from core.models import Host
+from core.simulator.history import generate_history
+from core.storage.servers import ManagedServer
+
+_DAYS = 10
+_STEP_S = 300.0
+
+
+class DemoWorld:
+    """Starts the fleet and the database of one demo; everything it made is gone at the end."""
+
+    def __init__(self, settings: ApplicationSettings, say: Callable[[str], None]) -> None:
+        self._settings, self._say = settings, say
+        self._root = settings.state_dir / "demo"
+        self.folder = self._root / str(os.getpid())
+        self._simulator = SimulatorProcess()
+        self._server: ManagedServer | None = None
+        self._hosts: asyncio.Future[list[Host]] = asyncio.get_running_loop().create_future()
+        self.notices: tuple[str, ...] = ()
+
+    async def start_fleet(self) -> list[Host]:
+        """Start the simulated hosts; the first of them is this machine."""
+        await asyncio.to_thread(self._sweep)
+        self._say("starting 12 demo hosts")
+        hosts = await self._simulator.start(self.folder / "fleet", hosts=12)
+        self._hosts.set_result(hosts)
+        return hosts
+
+    async def start_database(self) -> Database:
+        """Start the demo's server; a fallback is told in ``notices``."""
+        self._server, database = await start_demo_server(self._settings, self.folder, self._say, self._notice)
+        return database
+
+    async def write_history(self, database: Database) -> None:
+        """Write ten days of the fleet's story through the normal storage path."""
+        hosts = await self._hosts
+        await write_history(
+            database, hosts, generate_history(hosts, days=_DAYS, step_s=_STEP_S), self._settings.retention, self._say
+        )
+
+    async def stop(self) -> None:
+        """Stop the simulator and the server at the same time and remove what they wrote."""
+        stops = [self._simulator.stop()] + ([self._server.stop()] if self._server else [])
+        await asyncio.gather(*stops)
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def _notice(self, text: str) -> None:
+        self.notices = (text,)
+
+    def _sweep(self) -> None:
+        """Make our folder, and remove those of demos that were killed."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for other in self._root.iterdir():
+            if other.name.isdigit() and not _alive(int(other.name)):
+                shutil.rmtree(other, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()

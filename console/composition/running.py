@@ -1,0 +1,151 @@
+"""Everything that runs behind the console, joined: inventory or demo fleet, pollers, storage, bridge."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Callable
+
+from core.collectors import SampleAssembler
+from core.ssh import HostKeyReviews, reason_of
+
+from console.composition.demo import DemoWorld
+from console.composition.oneshot import limits_of, make_factory
+from console.composition.storage_lane import StorageLane
+from console.event_bridge import EventBridge
+from console.services import Post
+from core.config import ApplicationSettings
+from core.events import EventBus, HostKeyWaiting, Notice, RoleChanged
+from core.exceptions import BusinessLogicError, InfrastructureException
+from core.inventory import Inventory
+from core.live_state import LiveState
+from core.models import Host, HostKeyReview, PollerRole
+from core.operations import Gate, Operations
+from core.polling.backoff import Backoff
+from core.polling.poller import PollingContext
+from core.polling.supervisor import PollingSupervisor
+from core.ports import SystemClock
+
+
+class Running:
+    """The running program; ``run`` owns every task until it is cancelled, ``stop`` closes in order."""
+
+    def __init__(self, settings: ApplicationSettings, say: Callable[[str], None], *, demo: bool) -> None:
+        self.settings, self._say = settings, say
+        self.clock = SystemClock()
+        self.actor = getpass.getuser()
+        self.bus = EventBus()
+        polling, monitoring = settings.polling, settings.monitoring
+        self.live = LiveState(self.clock, history_points=polling.history_points, event_history=monitoring.event_history)
+        self.gate = Gate(read_only=True)
+        self.keys = HostKeyReviews(settings.ssh.known_hosts)
+        self.world = DemoWorld(settings, say) if demo else None
+        self.storage = StorageLane(
+            settings,
+            bus=self.bus,
+            live=self.live,
+            gate=self.gate,
+            clock=self.clock,
+            say=say,
+            on_role=self._role,
+            world=self.world,
+        )
+        self.supervisor = PollingSupervisor(
+            PollingContext(
+                factory=make_factory(settings, self.keys),
+                assembler=SampleAssembler,
+                sink=self.storage.sink,
+                live=self.live,
+                bus=self.bus,
+                clock=self.clock,
+                reason_of=reason_of,
+                limits=limits_of(settings),
+                backoff=Backoff(polling.backoff_base_s, polling.backoff_max_s),
+                interval_s=polling.interval_s if not demo else min(polling.interval_s, 2.0),
+                stale_after_intervals=polling.stale_after_intervals,
+            )
+        )
+        self._hosts: list[Host] = []
+        self._pause_wanted = asyncio.Event()
+        self._seen_keys: set[tuple[str, str]] = set()
+
+    def operations(self) -> Operations:
+        """What plans and applies; only with a database."""
+        if self.storage.operations is None:
+            raise BusinessLogicError("the database is not connected: nothing can be planned; the status line says why")
+        return self.storage.operations
+
+    def refresh_database(self) -> None:
+        """Read the database's figures now."""
+        self.storage.refresh.set()
+
+    def set_paused(self, paused: bool) -> None:
+        """Pause or resume polling; the streams close in the background."""
+        self.supervisor.paused = paused
+        self._pause_wanted.set()
+
+    async def run(self, post: Post) -> None:
+        """Run until cancelled."""
+        await self.bus.start()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(EventBridge(self.bus, self.live, post, self._refresh).run(), name="bridge")
+            group.create_task(self._fleet(), name="fleet")
+            group.create_task(self.storage.run(), name="storage")
+            group.create_task(self._pausing(), name="pausing")
+
+    async def stop(self) -> None:
+        """Pollers first, then what they fed, the database, and last what was started for us."""
+        await self.supervisor.stop(0.4)
+        await self.storage.stop()
+        if self.world:
+            await self.world.stop()
+        await self.bus.stop(0.1)
+
+    async def _fleet(self) -> None:
+        try:
+            hosts = await self.world.start_fleet() if self.world else await asyncio.to_thread(self._inventory)
+        except InfrastructureException as exc:
+            self._say(exc.message)
+            self.bus.emit_nowait(Notice(source="inventory", text=exc.message, level="error"))
+            self.live.set_standing(notices=(exc.message,))
+            return
+        self._hosts = hosts
+        self.live.set_hosts(hosts)
+        self.storage.set_hosts(hosts)
+        self.supervisor.set_hosts(hosts)
+        if not hosts:
+            self._say("no hosts yet")
+
+    def _inventory(self) -> list[Host]:
+        return list(Inventory.load(self.settings.inventory_file).hosts)
+
+    async def _role(self, role: PollerRole, detail: str) -> None:
+        """The lock came or went: poll, or look on."""
+        self.live.set_standing(role=role, role_detail=detail)
+        self.bus.emit_nowait(RoleChanged(source="storage", role=role, detail=detail))
+        if role is PollerRole.POLLER:
+            self.live.set_hosts(self._hosts)  # a viewer saw the database's copy
+            self.supervisor.start()
+        else:
+            await self.supervisor.stop()
+
+    async def _pausing(self) -> None:
+        while True:
+            await self._pause_wanted.wait()
+            self._pause_wanted.clear()
+            await self.supervisor.set_paused(self.supervisor.paused)
+
+    def _refresh(self) -> None:
+        """Bring what is asked rather than told into the live state; four times a second."""
+        reviews = self.keys.pending()
+        self.live.set_standing(writer=self.storage.sink.stats(), reviews=reviews)
+        for review in reviews:
+            self._announce(review)
+
+    def _announce(self, review: HostKeyReview) -> None:
+        key = (review.host, review.fingerprint)
+        if key not in self._seen_keys:
+            self._seen_keys.add(key)
+            self.bus.emit_nowait(
+                HostKeyWaiting(source="ssh", host=review.host, fingerprint=review.fingerprint, changed=review.changed)
+            )

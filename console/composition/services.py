@@ -1,0 +1,148 @@
+"""The program behind the screen: bus, live state, pollers and database, started after the first paint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from console.services import Post, Progress
+from core.exceptions import BusinessLogicError, InfrastructureException
+from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest
+from core.ports import SystemClock
+
+if TYPE_CHECKING:
+    from console.composition.running import Running
+    from core.config import ApplicationSettings
+
+_STOP_S = 1.9
+
+
+class LiveServices:
+    """ConsoleServices over real parts; what they need is imported in a thread, so that the screen never waits."""
+
+    def __init__(self, settings_loader: Callable[[], ApplicationSettings], *, demo: bool = False) -> None:
+        self._load, self._demo = settings_loader, demo
+        self._clock = SystemClock()
+        self._lines: list[str] = []
+        self._running: Running | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._interval_s = 10.0
+        self._empty = FleetView(at=self._clock.now())
+
+    @property
+    def view(self) -> FleetView:
+        return self._running.live.current() if self._running else self._empty
+
+    @property
+    def startup_lines(self) -> tuple[str, ...]:
+        return tuple(self._lines)
+
+    @property
+    def read_only(self) -> bool:
+        return self._running.gate.read_only if self._running else True
+
+    @property
+    def read_only_until(self) -> datetime | None:
+        return self._running.gate.unlocked_until if self._running else None
+
+    @property
+    def interval_s(self) -> float:
+        return self._interval_s
+
+    @property
+    def paused(self) -> bool:
+        return bool(self._running and self._running.supervisor.paused)
+
+    async def start(self, post: Post) -> None:
+        if self._main is None:
+            self._main = asyncio.create_task(self._run(post), name="services")
+
+    async def _run(self, post: Post) -> None:
+        """Own everything until cancelled; a fault that nothing below caught is shown, never swallowed."""
+        try:
+            settings = await asyncio.to_thread(self._load)
+            self.say("loading")
+            make = await asyncio.to_thread(_import_running)
+            self._interval_s = settings.polling.interval_s
+            self._running = make(settings, self.say, demo=self._demo)
+            await self._running.run(post)
+        except InfrastructureException as exc:
+            self.say(exc.message)
+            post(FleetView(at=self._clock.now(), notices=(exc.message,), version=1))
+
+    def say(self, line: str) -> None:
+        """Add a line to what the start has done."""
+        self._lines.append(line)
+        del self._lines[:-20]
+
+    async def stop(self) -> None:
+        main, self._main = self._main, None
+        if main is None:
+            return
+        main.cancel()
+        await asyncio.wait([main], timeout=0.3)
+        if self._running:
+            try:
+                async with asyncio.timeout(_STOP_S):
+                    await self._running.stop()
+            except TimeoutError:
+                self.say("not everything closed in time")
+
+    async def plan(self, request: PlanRequest) -> Plan:
+        return await self._ready().operations().plan(request)
+
+    async def apply(self, plan: Plan, typed: str, on_progress: Progress | None = None) -> Outcome:
+        running = self._ready()
+        try:
+            return await running.operations().apply(plan, typed, actor=running.actor, on_progress=on_progress)
+        finally:
+            running.refresh_database()
+
+    async def accept_host_key(self, review: HostKeyReview) -> None:
+        running = self._ready()
+        await running.keys.accept(review)
+        # The key may be a jump host's: whoever waits for a key tries anew.
+        for host in running.live.current().hosts:
+            if host.host.name == review.host or host.reason.value == "key-unknown":
+                running.supervisor.wake(host.host.name)
+
+    async def reject_host_key(self, review: HostKeyReview) -> None:
+        self._ready().keys.reject(review)
+
+    def unlock(self, seconds: float) -> None:
+        self._ready().gate.unlock(seconds)
+
+    def lock(self) -> None:
+        if self._running:
+            self._running.gate.lock()
+
+    def poll_now(self, host: str | None) -> None:
+        if self._running:
+            self._running.supervisor.wake(host)
+
+    def set_interval(self, host: str | None, seconds: float) -> None:
+        if not self._running:
+            return
+        names = [h.host.name for h in self.view.hosts] if host is None else [host]
+        if host is None:
+            self._interval_s = seconds
+        for name in names:
+            self._running.supervisor.set_interval(name, seconds)
+
+    def pause(self) -> bool:
+        running = self._ready()
+        running.set_paused(not running.supervisor.paused)
+        return running.supervisor.paused
+
+    def _ready(self) -> Running:
+        if self._running is None:
+            raise BusinessLogicError("still starting: try again in a moment")
+        return self._running
+
+
+def _import_running() -> type[Running]:
+    from console.composition.running import Running
+
+    return Running

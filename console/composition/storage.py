@@ -1,0 +1,86 @@
+"""The storage side: which server, opening it, preparing it, keeping it, for the console and for commands."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.database import Database, initialise
+from core.storage.audit import DatabaseAudit
+from core.storage.chunks import StorageChunks
+
+from core.config import ApplicationSettings
+from core.events import EventBus
+from core.exceptions import ConfigurationError, InfrastructureException
+from core.operations import Gate, Operations
+from core.storage.servers import EmbeddedServer, ManagedServer, WasmServer, wasm_missing
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """An open database with what acts on it."""
+
+    database: Database
+    keeper: StorageChunks
+    audit: DatabaseAudit
+    operations: Operations
+
+
+def storage_of(database: Database, settings: ApplicationSettings, bus: EventBus, gate: Gate) -> Storage:
+    """Join the parts that act on an open database."""
+    keeper, audit = StorageChunks(database), DatabaseAudit(database)
+    operations = Operations(keeper, audit, settings.retention, bus, gate=gate, capability=lambda: database.capability)
+    return Storage(database, keeper, audit, operations)
+
+
+def embedded(settings: ApplicationSettings) -> EmbeddedServer:
+    """The embedded server with its data in the user's data folder."""
+    return EmbeddedServer(settings.data_dir / "postgres")
+
+
+async def start_demo_server(
+    settings: ApplicationSettings, folder: Path, progress: Progress, notice: Progress
+) -> tuple[ManagedServer, Database]:
+    """Start TimescaleDB in WebAssembly, or say why not and start the embedded PostgreSQL."""
+    missing = wasm_missing()
+    if missing is None:
+        wasm = WasmServer(folder / "wasm", settings.cache_dir / "wasm")
+        try:
+            address = await wasm.start(progress)
+            return wasm, Database(settings.database, settings.retention, address)
+        except InfrastructureException as exc:
+            await wasm.stop()
+            missing = exc.message
+    notice(f"Demo on embedded PostgreSQL, without compression: {missing}")
+    server = EmbeddedServer(folder / "postgres")
+    return server, Database(settings.database, settings.retention, await server.start(progress))
+
+
+@asynccontextmanager
+async def opened(settings: ApplicationSettings, progress: Progress) -> AsyncIterator[Storage]:
+    """Open the configured database or the embedded one; close it, and stop what was started, at the end."""
+    server = None if settings.database.configured else embedded(settings)
+    address = await server.start(progress) if server else None
+    try:
+        database = Database(settings.database, settings.retention, address)
+        await database.open()
+        try:
+            gate = Gate(read_only=False)  # a command says --apply --confirm NAME itself
+            async with EventBus() as bus:
+                yield storage_of(database, settings, bus, gate)
+        finally:
+            await database.close()
+    finally:
+        if server:
+            await server.stop()
+
+
+async def prepare(database: Database, settings: ApplicationSettings, progress: Progress) -> None:
+    """Migrate and set up hypertables, compression, rollups and retention; raises at the first step that failed."""
+    for step in await initialise(database, settings.retention, progress):
+        if step.status == "failed":
+            raise ConfigurationError(f"{step.name}: {step.reason}", operation="db init")

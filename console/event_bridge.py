@@ -1,0 +1,45 @@
+"""From the core to the screen: core events and changes of state become at most a few views a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from core.events import BaseEvent, EventBus
+from core.live_state import LiveState
+from core.models import FleetView
+
+_RATE_S = 0.25
+Refresh = Callable[[], None]
+
+
+class EventBridge:
+    """Posts the newest view when something changed, however many events made the change."""
+
+    def __init__(
+        self, bus: EventBus, live: LiveState, post: Callable[[FleetView], None], refresh: Refresh | None = None
+    ) -> None:
+        self._bus, self._live, self._post, self._refresh = bus, live, post, refresh
+
+    async def run(self) -> None:
+        """Bridge until cancelled."""
+        unsubscribe = self._bus.subscribe(BaseEvent, self._live.record_event, name="live-events", capacity=4096)
+        posted = -1
+        try:
+            while True:
+                if self._refresh is not None:
+                    self._refresh()
+                self._live.set_bus_stats(self._totals())
+                if self._live.version != posted:
+                    posted = self._live.version
+                    self._post(self._live.current())
+                await asyncio.sleep(_RATE_S)
+        finally:
+            unsubscribe()
+
+    def _totals(self) -> dict[str, int]:
+        stats = self._bus.stats()
+        totals = {"published": sum(stats["published"].values())}
+        for key in ("delivered", "failed", "dropped"):
+            totals[key] = sum(s[key] for s in stats["subscribers"].values())
+        return totals

@@ -1,0 +1,163 @@
+"""Structured logs: to stderr for commands, to a rotating file while the console has the screen; always redacted."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import queue
+import secrets
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
+from typing import Any
+
+import structlog
+from structlog.types import Processor
+
+from core.config import ApplicationSettings
+from core.exceptions import InfrastructureException
+from core.redaction import MASK, is_secret_name, redact
+
+_QUIET = ("asyncssh", "sqlalchemy", "alembic", "asyncio")
+_QUEUE_SIZE = 10_000
+_state: dict[str, QueueListener] = {}
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """Return a structured logger; usable at import, configured when the program configures logging."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def new_correlation_id() -> str:
+    """Return a short id that joins the log lines, events and audit rows of one piece of work."""
+    return secrets.token_hex(6)
+
+
+@contextmanager
+def correlation(correlation_id: str | None = None, **context: str) -> Iterator[str]:
+    """Put a correlation id (a new one where none is given) and more on every log line inside the block."""
+    chosen = correlation_id or new_correlation_id()
+    with structlog.contextvars.bound_contextvars(correlation_id=chosen, **context):
+        yield chosen
+
+
+def redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask secrets in a log line by name and by pattern; our errors become their redacted picture."""
+    for key, value in event.items():
+        if key.startswith("_"):  # structlog's own record
+            continue
+        if isinstance(value, InfrastructureException):
+            event[key] = value.to_dict()
+        elif is_secret_name(key) and value is not None:
+            event[key] = MASK
+        else:
+            event[key] = redact(value, max_text=8000)
+    return event
+
+
+def configure_logging(settings: ApplicationSettings, *, to_stderr: bool) -> str:
+    """Send logs to stderr, or to the rotating file alone, and return a line to show where that failed ("" if not).
+
+    May be called again; the earlier way is closed first. A log file that cannot be written never stops the program.
+    """
+    shutdown_logging()
+    chain: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact_event,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *chain,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=chain,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(settings, to_stderr)],
+    )
+    notice = ""
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if not to_stderr:
+        logging.raiseExceptions = False  # logging's own complaints would land on the screen
+        try:
+            handler = _file_handler(settings)
+        except OSError as error:
+            handler = logging.NullHandler()
+            notice = f"no log is kept: {settings.log_file}: {error.strerror} (set JUMPWATCH_LOGGING_FILE)"
+    handler.setFormatter(formatter)
+    _install(handler, settings.logging.level.upper())
+    return notice
+
+
+def shutdown_logging() -> None:
+    """Write what is queued, close the log file and take our handlers away."""
+    listener = _state.pop("listener", None)
+    if listener is not None:
+        listener.stop()
+        for handler in listener.handlers:
+            handler.close()
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if getattr(one, "jumpwatch", False)]:
+        root.removeHandler(handler)
+
+
+def _install(handler: logging.Handler, level: str) -> None:
+    root = logging.getLogger()
+    handler.jumpwatch = True  # type: ignore[attr-defined]  # so that shutdown_logging knows its own
+    root.addHandler(handler)
+    root.setLevel(level)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+
+
+def _renderer(settings: ApplicationSettings, to_stderr: bool) -> Processor:
+    if settings.logging.format == "json":
+        return structlog.processors.JSONRenderer(default=str)
+    return structlog.dev.ConsoleRenderer(colors=to_stderr and sys.stderr.isatty() and "NO_COLOR" not in os.environ)
+
+
+class _DroppingQueueHandler(QueueHandler):
+    """Hands formatted lines to the writing thread; drops, never waits, where a slow disk lets the queue fill."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            self.queue.put_nowait(record)
+        except queue.Full:
+            self.dropped = getattr(self, "dropped", 0) + 1
+
+
+def _file_handler(settings: ApplicationSettings) -> logging.Handler:
+    """Open the rotating file (0600) behind a thread, for a write to a slow disk must not hold the loop."""
+    path = settings.log_file
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600))
+    file = RotatingFileHandler(
+        path, maxBytes=settings.logging.max_bytes, backupCount=settings.logging.backups, encoding="utf-8"
+    )
+    lines: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_SIZE)
+    listener = QueueListener(lines, file)
+    listener.start()
+    _state["listener"] = listener
+    return _DroppingQueueHandler(lines)
+
+
+def error_context(error: InfrastructureException) -> Mapping[str, Any]:
+    """Return what a log line should say of an error: code, message, host, operation; redacted."""
+    picture = error.to_dict()
+    return {key: picture[key] for key in ("error_code", "message", "hostname", "operation") if picture[key]}
+
+
+atexit.register(shutdown_logging)

@@ -1,0 +1,95 @@
+"""Live state: what is unknown stays unknown, what is old goes, views are immutable and cheap."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.events import HostPolled, Notice
+from core.live_state import LiveState
+from core.models import FilesystemFigures, Host, HostSample, HostState, Reason, SystemFigures, Transition
+from core.ports import SystemClock
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+ROOT = (FilesystemFigures("/", "/dev/sda1", "ext4", 100, 60, 40),)
+
+
+def sample(seconds: float, *, cpu: float | None = None, fs: tuple[FilesystemFigures, ...] | None = None) -> HostSample:
+    ts = T0 + timedelta(seconds=seconds)
+    return HostSample("web", ts, int(seconds), "boot", seconds, ts, SystemFigures(cpu_pct=cpu), filesystems=fs)
+
+
+def live() -> LiveState:
+    state = LiveState(SystemClock(), history_points=3)
+    state.set_hosts([Host("web"), Host("db")])
+    return state
+
+
+def test_a_host_not_tried_yet_is_unknown_with_no_figures() -> None:
+    view = live().current().hosts[0]
+    assert (view.state, view.reason, view.sample, view.history.cpu) == (HostState.UNKNOWN, Reason.PENDING, None, ())
+
+
+def test_history_is_bounded_and_keeps_unknowns() -> None:
+    state = live()
+    for n, cpu in enumerate((1.0, None, 3.0, 4.0)):
+        state.apply_sample(sample(n, cpu=cpu))
+    assert state.current().hosts[0].history.cpu == (None, 3.0, 4.0)
+
+
+def test_an_older_sample_changes_nothing() -> None:
+    state = live()
+    state.apply_sample(sample(10, cpu=50))
+    state.apply_sample(sample(5, cpu=1))
+    newest = state.current().hosts[0].sample
+    assert newest is not None and newest.system.cpu_pct == 50
+
+
+def test_slow_sections_stand_for_a_while_and_then_are_unknown() -> None:
+    state = live()
+    state.apply_sample(sample(0, fs=ROOT))
+    state.apply_sample(sample(30))
+    held = state.current().hosts[0].sample
+    assert held is not None and held.filesystems == ROOT
+    state.apply_sample(sample(61))
+    late = state.current().hosts[0].sample
+    assert late is not None and late.filesystems is None
+
+
+def test_unchanged_hosts_are_the_same_objects_in_the_next_view() -> None:
+    state = live()
+    first = state.current()
+    state.apply_sample(sample(1))
+    second = state.current()
+    assert first.hosts[0] is not second.hosts[0] and first.hosts[1] is second.hosts[1]
+    assert first.hosts[0].sample is None
+
+
+def test_the_start_of_a_state_is_kept_while_its_detail_changes() -> None:
+    state = live()
+    for n, detail in enumerate(("90% full", "91% full")):
+        state.apply_transition(
+            Transition("web", T0 + timedelta(seconds=n), HostState.ONLINE, HostState.DEGRADED, Reason.RESOURCE, detail)
+        )
+    view = state.current().hosts[0]
+    assert view.since == T0 and view.detail == "91% full"
+
+
+def test_a_new_inventory_keeps_what_is_known_and_forgets_who_left() -> None:
+    state = live()
+    state.apply_sample(sample(1, cpu=7))
+    state.set_hosts([Host("web", tags=("x",)), Host("new")])
+    view = state.current()
+    assert [h.host.name for h in view.hosts] == ["web", "new"]
+    assert view.hosts[0].sample is not None and view.hosts[0].host.tags == ("x",)
+
+
+async def test_only_now_can_be_asked_and_quiet_events_are_no_lines() -> None:
+    state = live()
+    state.record_event(HostPolled(host="web"))
+    state.record_event(Notice(text="hello"))
+    view = await state.fleet()
+    assert [e.text for e in view.events] == ["hello"]
+    with pytest.raises(ValueError, match="no past"):
+        await state.fleet(T0)
