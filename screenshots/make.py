@@ -1,0 +1,70 @@
+"""Make the pictures of the README from the running demo: ``python screenshots/make.py``."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import cairosvg
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from textual.pilot import Pilot
+
+from console.app import JumpwatchApp
+from console.composition.services import LiveServices
+from core.config import load_settings
+from core.models import FleetView, HostState
+
+HERE = Path(__file__).resolve().parent
+SIZE = (120, 40)
+_LIMIT_S = 120.0
+# The picture must not fetch a font from elsewhere: whoever looks at it has a monospace font.
+_WEB_FONT = re.compile(r"@font-face\s*\{[^}]*\}", re.DOTALL)
+
+
+async def shoot(pilot: Pilot[int], name: str) -> None:
+    """Save the screen as SVG and PNG."""
+    await pilot.pause(0.5)
+    svg = _WEB_FONT.sub("", pilot.app.export_screenshot(title="jumpwatch demo")).replace("Fira Code", "monospace")
+    (HERE / f"{name}.svg").write_text(svg, encoding="utf-8")
+    cairosvg.svg2png(bytestring=svg.encode(), write_to=str(HERE / f"{name}.png"), output_width=1200)
+    print(name)
+
+
+async def until(services: LiveServices, true: Callable[[FleetView], bool], what: str) -> None:
+    """Wait for the demo to get somewhere."""
+    async with asyncio.timeout(_LIMIT_S):
+        while not true(services.view):  # noqa: ASYNC110 - a script that watches a screen
+            await asyncio.sleep(0.5)
+    print("seen:", what)
+
+
+async def main() -> None:
+    """Walk the demo with the keys a user has."""
+    services = LiveServices(load_settings, demo=True)
+    app = JumpwatchApp(services)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(
+            services, lambda v: len(v.hosts) > 1 and all(h.state is not HostState.UNKNOWN for h in v.hosts), "the fleet"
+        )
+        await until(services, lambda v: (v.database.ratio or 0) > 2, "compressed chunks")
+        await asyncio.sleep(40)  # sparklines want some points
+        steps: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
+            ("fleet", lambda: pilot.press("1")),
+            ("host", lambda: pilot.press("enter")),
+            ("database", lambda: pilot.press("5")),
+            ("drawer", lambda: pilot.press("R")),
+        )
+        for name, step in steps:
+            await step()
+            await pilot.pause(2.5)
+            await shoot(pilot, name)
+        await pilot.press("escape", "ctrl+q")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
