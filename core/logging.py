@@ -97,7 +97,7 @@ def configure_logging(settings: ApplicationSettings, *, to_stderr: bool) -> str:
             handler = logging.NullHandler()
             notice = f"no log is kept: {settings.log_file}: {error.strerror} (set JUMPWATCH_LOGGING_FILE)"
     handler.setFormatter(formatter)
-    _install(handler, settings.logging.level.upper())
+    _install(handler, _level(settings, to_stderr))
     return notice
 
 
@@ -123,8 +123,15 @@ def _install(handler: logging.Handler, level: str) -> None:
     logging.captureWarnings(True)
 
 
+def _level(settings: ApplicationSettings, to_stderr: bool) -> str:
+    # A command's stderr is for its talk: the default level would bury it, a level that was asked for may.
+    chosen = "logging.level" in settings.origins or not to_stderr
+    return settings.logging.level.upper() if chosen else "WARNING"
+
+
 def _renderer(settings: ApplicationSettings, to_stderr: bool) -> Processor:
-    if settings.logging.format == "json":
+    for_people = to_stderr and "logging.format" not in settings.origins
+    if settings.logging.format == "json" and not for_people:
         return structlog.processors.JSONRenderer(default=str)
     return structlog.dev.ConsoleRenderer(colors=to_stderr and sys.stderr.isatty() and "NO_COLOR" not in os.environ)
 
@@ -152,6 +159,14 @@ def _file_handler(settings: ApplicationSettings) -> logging.Handler:
     listener.start()
     _state["listener"] = listener
     return _DroppingQueueHandler(lines)
+
+
+def log_defect(logger: structlog.stdlib.BoundLogger, error: Exception) -> None:
+    """Keep the traceback of a defect in the log file; on a command's stderr it is for the debug level alone."""
+    ours = [one for one in logging.getLogger().handlers if getattr(one, "jumpwatch", False)]
+    if ours:  # else nothing is configured yet, and structlog would print to stdout
+        on_stderr = any(isinstance(one, logging.StreamHandler) for one in ours)
+        (logger.debug if on_stderr else logger.error)("unexpected error", exc_info=error)
 
 
 def error_context(error: InfrastructureException) -> Mapping[str, Any]:

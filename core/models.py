@@ -229,6 +229,7 @@ class Capability:
     role: str
     superuser: bool
     kind: str  # "given", "embedded" or "wasm"
+    owner: bool = True  # the role may change our tables (owns them, or is a superuser)
 
     @property
     def compression(self) -> bool:

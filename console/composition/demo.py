@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from core.database import Database
@@ -51,7 +52,11 @@ class DemoWorld:
         """Write ten days of the fleet's story through the normal storage path."""
         hosts = await self._hosts
         await write_history(
-            database, hosts, generate_history(hosts, days=_DAYS, step_s=_STEP_S), self._settings.retention, self._say
+            database,
+            hosts,
+            generate_history(hosts, days=_DAYS, step_s=_STEP_S, until=datetime.now(UTC)),
+            self._settings.retention,
+            self._say,
         )
 
     async def stop(self) -> None:

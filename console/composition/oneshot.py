@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from core.collectors import SampleAssembler
 from core.ssh import AsyncSSHFactory, HostKeyReviews, reason_of
@@ -96,7 +97,7 @@ async def poll_once(settings: ApplicationSettings, hosts: list[Host]) -> list[Ho
 async def _second_sample(settings: ApplicationSettings, factory: AsyncSSHFactory, host: Host) -> HostSample:
     session = await factory.connect(host)
     try:
-        frames: asyncio.Queue[tuple[bytes, object]] = asyncio.Queue()
+        frames: asyncio.Queue[tuple[bytes, datetime]] = asyncio.Queue()
         stream = await session.open_stream(lambda f, at: frames.put_nowait((f, at)), interval_s=_FIRST_INTERVAL_S)
         assembler = SampleAssembler(host.name)
         limit = settings.ssh.command_timeout_s + 2 * _FIRST_INTERVAL_S
@@ -120,8 +121,6 @@ async def _second_sample(settings: ApplicationSettings, factory: AsyncSSHFactory
 
 
 def _with_slow_sections(sample: HostSample, earlier: HostSample) -> HostSample:
-    from dataclasses import replace
-
     if sample.filesystems is not None:
         return sample
     return replace(
@@ -130,15 +129,15 @@ def _with_slow_sections(sample: HostSample, earlier: HostSample) -> HostSample:
 
 
 async def _next_sample(
-    assembler: SampleAssembler, frames: asyncio.Queue[tuple[bytes, object]], closed: asyncio.Future[None]
+    assembler: SampleAssembler, frames: asyncio.Queue[tuple[bytes, datetime]], closed: asyncio.Future[None]
 ) -> HostSample:
-    getter = asyncio.ensure_future(frames.get())
+    getter: asyncio.Future[tuple[bytes, datetime]] = asyncio.ensure_future(frames.get())
     try:
-        await asyncio.wait({getter, closed}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((getter, closed), return_when=asyncio.FIRST_COMPLETED)
         if not getter.done():
             closed.result()  # raises what ended the stream
             raise DataCollectionError("the host ended the stream before it sent figures")
         frame, at = getter.result()
-        return assembler.feed(frame, at)  # type: ignore[arg-type]
+        return assembler.feed(frame, at)
     finally:
         getter.cancel()

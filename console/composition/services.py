@@ -45,7 +45,7 @@ class LiveServices:
 
     @property
     def read_only_until(self) -> datetime | None:
-        return self._running.gate.unlocked_until if self._running else None
+        return self._running.gate.read_only_until if self._running else None
 
     @property
     def interval_s(self) -> float:

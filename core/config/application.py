@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -117,18 +117,17 @@ def load_settings(
     layers = (flag, environment, dotenv_layer(dotenv), toml_layer(toml, required=named is not None))
     for layer in (layers[0], *layers[2:]):
         _refuse_unknown(layer)
-    given: dict[str, Any] = {
+    folders: dict[str, Any] = {
         "config_dir": config_dir,
         "data_dir": _xdg(env, "XDG_DATA_HOME", ".local/share"),
         "state_dir": _xdg(env, "XDG_STATE_HOME", ".local/state"),
         "cache_dir": _xdg(env, "XDG_CACHE_HOME", ".cache"),
         "inventory_file": config_dir / "hosts.toml",
     }
-    for layer in reversed(layers):
-        given |= {key: value for key, value in layer.section("").items() if key in _OWN_FIELDS}
+    given = {name: path for name, path in folders.items() if not any(name in layer.section("") for layer in layers)}
     with use_layers(layers):
-        settings = ApplicationSettings(**given)
-    settings._notices = tuple(_unknown_variables(environment))
+        settings = ApplicationSettings(**(given | {"config_dir": config_dir}))
+    settings._notices = tuple(_unread_variables(environment))
     settings._origins = _origins(layers)
     settings._files = (toml, dotenv)
     _check_production(settings)
@@ -152,10 +151,6 @@ def _xdg(env: Mapping[str, str], variable: str, fallback: str) -> Path:
     return (Path(base) if os.path.isabs(base) else home / fallback) / "jumpwatch"
 
 
-def _known(section: str) -> list[str]:
-    return [*_OWN_FIELDS, *_FIRST] if section == "" else list(SECTION_CLASSES[section].model_fields)
-
-
 def _hint(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean {close[0]}?)" if close else ""
@@ -163,28 +158,38 @@ def _hint(word: str, known: Iterable[str]) -> str:
 
 def _refuse_unknown(layer: Layer) -> None:
     """Raise for keys that nothing reads: a typing error must not pass in silence."""
-    wrong = []
+    wrong = list(_unknown(layer))
     for section, values in layer.values.items():
-        if section not in SECTION_CLASSES and section != "":
-            wrong.append(f"[{section}]{_hint(section, SECTION_CLASSES)}")
-            continue
-        known = [name for name in _known(section) if name not in _FIRST]
-        for key in values:
-            if key not in known:
-                dotted = f"{section}.{key}" if section else key
-                wrong.append(dotted + _hint(key, [*known, *(SECTION_CLASSES if section == "" else ())]))
-            elif isinstance(values[key], dict):
-                wrong.append(f"{section}.{key} must be a value, not a table")
+        wrong += [f"{section}.{key} must be a value, not a table" for key in values if isinstance(values[key], dict)]
     if wrong:
         raise ConfigurationError(f"{layer.label}: unknown settings: {', '.join(wrong)}", operation="load settings")
 
 
-def _unknown_variables(layer: Layer) -> Iterable[str]:
-    """Yield a line for each variable of the environment that nothing reads; others may own some, so no error."""
+def _unknown(layer: Layer) -> Iterator[str]:
+    """Yield each key of a layer that nothing reads, with the nearest one that something does."""
+    first = _FIRST if layer.label == "environment" else ()
+    known = {"": [*_OWN_FIELDS, *first], **{name: list(cls.model_fields) for name, cls in SECTION_CLASSES.items()}}
+    names = [variable_name(section, key) for section, keys in known.items() for key in keys]
     for section, values in layer.values.items():
+        if section not in known:
+            yield f"[{section}]{_hint(section, SECTION_CLASSES)}"
+            continue
         for key in values:
-            if key not in _known(section) and not key.startswith("test_"):
-                yield f"{variable_name(section, key)} is set and nothing reads it{_hint(key, _known(section))}"
+            if key in known[section]:
+                continue
+            if layer.variables:
+                variable = variable_name(section, key)
+                yield variable + _hint(variable, names)
+            else:
+                close = [*known[section], *(SECTION_CLASSES if section == "" else ())]
+                yield (f"{section}.{key}" if section else key) + _hint(key, close)
+
+
+def _unread_variables(layer: Layer) -> Iterator[str]:
+    """Yield a line for each variable of the environment that nothing reads; others may own some, so no error."""
+    for name in _unknown(layer):
+        if not name.startswith("JUMPWATCH_TEST_"):
+            yield f"nothing reads the variable {name}"
 
 
 def _origins(layers: tuple[Layer, ...]) -> dict[str, str]:

@@ -25,6 +25,7 @@ class Layer:
 
     label: str
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    variables: bool = False  # its keys are written as JUMPWATCH_ variables
 
     def section(self, name: str) -> Mapping[str, Any]:
         """Return the values of one section."""
@@ -66,7 +67,7 @@ def environment_layer(env: Mapping[str, str], label: str = "environment") -> Lay
         if variable.startswith(PREFIX) and text != "":
             section, name = split_name(variable.removeprefix(PREFIX))
             values.setdefault(section, {})[name] = text
-    return Layer(label, values)
+    return Layer(label, values, variables=True)
 
 
 def flag_layer(flags: Mapping[str, object]) -> Layer:

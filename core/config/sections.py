@@ -29,21 +29,21 @@ class DatabaseSettings(Section):
 
     url: SecretStr | None = None
     host: str | None = None
-    port: int = Field(5432, ge=1, le=65535)
+    port: int = Field(default=5432, ge=1, le=65535)
     user: str | None = None
     password: SecretStr | None = None
-    name: str = Field("jumpwatch", min_length=1, max_length=63)
+    name: str = Field(default="jumpwatch", min_length=1, max_length=63)
     ssl_mode: SslMode = "prefer"
     ssl_root_cert: HomePath | None = None
-    pool_size: int = Field(5, ge=1, le=100)
-    max_overflow: int = Field(5, ge=0, le=100)
-    pool_timeout_s: float = Field(10.0, ge=0.1, le=300)
-    connect_timeout_s: float = Field(5.0, ge=0.1, le=120)
-    statement_timeout_s: float = Field(15.0, ge=0.1, le=3600)
-    lock_timeout_s: float = Field(5.0, ge=0.1, le=600)
-    idle_in_transaction_timeout_s: float = Field(30.0, ge=1, le=3600)
-    maintenance_timeout_s: float = Field(3600.0, ge=1, le=86400)
-    application_name: str = Field("jumpwatch", min_length=1, max_length=63)
+    pool_size: int = Field(default=5, ge=1, le=100)
+    max_overflow: int = Field(default=5, ge=0, le=100)
+    pool_timeout_s: float = Field(default=10.0, ge=0.1, le=300)
+    connect_timeout_s: float = Field(default=5.0, ge=0.1, le=120)
+    statement_timeout_s: float = Field(default=15.0, ge=0.1, le=3600)
+    lock_timeout_s: float = Field(default=5.0, ge=0.1, le=600)
+    idle_in_transaction_timeout_s: float = Field(default=30.0, ge=1, le=3600)
+    maintenance_timeout_s: float = Field(default=3600.0, ge=1, le=86400)
+    application_name: str = Field(default="jumpwatch", min_length=1, max_length=63)
 
     @classmethod
     def merge(cls, layers: tuple[Layer, ...]) -> dict[str, Any]:
@@ -108,15 +108,15 @@ class SSHSettings(Section):
 
     section: ClassVar[str] = "ssh"
 
-    config_file: HomePath = Field(Path("~/.ssh/config"), validate_default=True)
-    known_hosts: HomePath = Field(Path("~/.ssh/known_hosts"), validate_default=True)
+    config_file: HomePath = Field(default=Path("~/.ssh/config"), validate_default=True)
+    known_hosts: HomePath = Field(default=Path("~/.ssh/known_hosts"), validate_default=True)
     user: str | None = None
-    connect_timeout_s: float = Field(10.0, ge=0.5, le=300)
-    login_timeout_s: float = Field(15.0, ge=0.5, le=300)
-    command_timeout_s: float = Field(10.0, ge=0.5, le=3600)
-    keepalive_interval_s: float = Field(15.0, ge=1, le=600)
-    connect_limit: int = Field(50, ge=1, le=1000)
-    max_output_bytes: Bytes = Field(MIB, ge=1024, le=256 * MIB)
+    connect_timeout_s: float = Field(default=10.0, ge=0.5, le=300)
+    login_timeout_s: float = Field(default=15.0, ge=0.5, le=300)
+    command_timeout_s: float = Field(default=10.0, ge=0.5, le=3600)
+    keepalive_interval_s: float = Field(default=15.0, ge=1, le=600)
+    connect_limit: int = Field(default=50, ge=1, le=1000)
+    max_output_bytes: Bytes = Field(default=MIB, ge=1024, le=256 * MIB)
 
 
 class PollingSettings(Section):
@@ -124,13 +124,13 @@ class PollingSettings(Section):
 
     section: ClassVar[str] = "polling"
 
-    interval_s: float = Field(10.0, ge=1, le=3600)
-    backoff_base_s: float = Field(1.0, ge=0.1, le=60)
-    backoff_max_s: float = Field(300.0, ge=1, le=86400)
-    stale_after_intervals: float = Field(3.0, ge=1.5, le=100)
-    history_points: int = Field(120, ge=2, le=10_000)
-    frame_max_bytes: Bytes = Field(256 * 1024, ge=4096, le=64 * MIB)
-    heartbeat_s: float = Field(5.0, ge=1, le=10)  # the remote loop ends after 15 s of silence
+    interval_s: float = Field(default=10.0, ge=1, le=3600)
+    backoff_base_s: float = Field(default=1.0, ge=0.1, le=60)
+    backoff_max_s: float = Field(default=300.0, ge=1, le=86400)
+    stale_after_intervals: float = Field(default=3.0, ge=1.5, le=100)
+    history_points: int = Field(default=120, ge=2, le=10_000)
+    frame_max_bytes: Bytes = Field(default=256 * 1024, ge=4096, le=64 * MIB)
+    heartbeat_s: float = Field(default=5.0, ge=1, le=10)  # the remote loop ends after 15 s of silence
 
     @model_validator(mode="after")
     def _backoff_in_order(self) -> PollingSettings:
@@ -147,11 +147,11 @@ class MonitoringSettings(Section):
 
     section: ClassVar[str] = "monitoring"
 
-    cpu_warn_pct: float = Field(90.0, ge=1, le=100)
-    mem_warn_pct: float = Field(95.0, ge=1, le=100)
-    disk_warn_pct: float = Field(90.0, ge=1, le=100)
-    database_refresh_s: float = Field(5.0, ge=0.5, le=3600)
-    event_history: int = Field(500, ge=10, le=100_000)
+    cpu_warn_pct: float = Field(default=90.0, ge=1, le=100)
+    mem_warn_pct: float = Field(default=95.0, ge=1, le=100)
+    disk_warn_pct: float = Field(default=90.0, ge=1, le=100)
+    database_refresh_s: float = Field(default=5.0, ge=0.5, le=3600)
+    event_history: int = Field(default=500, ge=10, le=100_000)
 
 
 class RetentionSettings(Section):
@@ -159,16 +159,16 @@ class RetentionSettings(Section):
 
     section: ClassVar[str] = "retention"
 
-    chunk_interval: Duration = Field(DAY, ge=timedelta(hours=1), le=30 * DAY)
-    compress_after: Duration = Field(2 * DAY, ge=timedelta(hours=2), le=3650 * DAY)
-    raw_retention: Duration = Field(30 * DAY, ge=timedelta(hours=6), le=3650 * DAY)
-    rollup_minute_retention: Duration = Field(180 * DAY, ge=DAY, le=3650 * DAY)
-    rollup_hour_retention: Duration = Field(1095 * DAY, ge=DAY, le=36500 * DAY)
-    spool_max_age: Duration = Field(DAY, ge=timedelta(minutes=1), le=365 * DAY)
-    spool_max_bytes: Bytes = Field(256 * MIB, ge=MIB, le=1 << 40)
-    refresh_start: Duration = Field(3 * DAY, ge=timedelta(hours=3), le=365 * DAY)
-    flush_rows: int = Field(5000, ge=1, le=1_000_000)
-    flush_interval_s: float = Field(1.0, ge=0.05, le=60)
+    chunk_interval: Duration = Field(default=DAY, ge=timedelta(hours=1), le=30 * DAY)
+    compress_after: Duration = Field(default=2 * DAY, ge=timedelta(hours=2), le=3650 * DAY)
+    raw_retention: Duration = Field(default=30 * DAY, ge=timedelta(hours=6), le=3650 * DAY)
+    rollup_minute_retention: Duration = Field(default=180 * DAY, ge=DAY, le=3650 * DAY)
+    rollup_hour_retention: Duration = Field(default=1095 * DAY, ge=DAY, le=36500 * DAY)
+    spool_max_age: Duration = Field(default=DAY, ge=timedelta(minutes=1), le=365 * DAY)
+    spool_max_bytes: Bytes = Field(default=256 * MIB, ge=MIB, le=1 << 40)
+    refresh_start: Duration = Field(default=3 * DAY, ge=timedelta(hours=3), le=365 * DAY)
+    flush_rows: int = Field(default=5000, ge=1, le=1_000_000)
+    flush_interval_s: float = Field(default=1.0, ge=0.05, le=60)
 
     @model_validator(mode="after")
     def _in_order(self) -> RetentionSettings:
@@ -197,5 +197,5 @@ class LoggingSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
     file: HomePath | None = None  # None: jumpwatch.log in the state folder (ApplicationSettings.log_file)
-    max_bytes: Bytes = Field(5 * MIB, ge=10_000, le=1 << 30)
-    backups: int = Field(3, ge=0, le=100)
+    max_bytes: Bytes = Field(default=5 * MIB, ge=10_000, le=1 << 30)
+    backups: int = Field(default=3, ge=0, le=100)

@@ -10,7 +10,10 @@ from core.exceptions import ConfigurationError
 
 _SCHEMES = {"postgres", "postgresql", "postgresql+asyncpg", "timescaledb"}
 # A raw @ in the password is allowed (the last one before the path counts); the second try lets / ? # in as well.
-_REST = r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^/?#@:\[\]]*))(?::(?P<port>[^/?#@]*))?(?:/(?P<name>[^/?#]*))?(?:\?(?P<query>.*))?"
+_REST = (
+    r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^/?#@:\[\]]*))(?::(?P<port>[^/?#@]*))?"
+    r"(?:/(?P<name>[^/?#]*))?(?:\?(?P<query>.*))?"
+)
 _STRICT = re.compile(r"(?:(?P<user>[^:/?#@]*)(?::(?P<password>[^/?#]*))?@)?" + _REST)
 _LOOSE = re.compile(r"(?:(?P<user>[^:/?#@]*)(?::(?P<password>.*))?@)?" + _REST, re.DOTALL)
 _SSL = {"allow": "prefer", "true": "require", "false": "disable"}
@@ -29,9 +32,7 @@ def parse_database_url(url: str, variable: str = "JUMPWATCH_DATABASE_URL") -> di
     match = _STRICT.fullmatch(rest) or _LOOSE.fullmatch(rest)
     if match is None:
         raise _refusal(variable, "it cannot be read")
-    parts: dict[str, Any] = {
-        field: unquote(match[field]) for field in ("user", "password", "name") if match[field]
-    }
+    parts: dict[str, Any] = {field: unquote(match[field]) for field in ("user", "password", "name") if match[field]}
     if host := match["six"] or match["host"]:
         parts["host"] = unquote(host)
         if "," in parts["host"]:

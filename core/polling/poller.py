@@ -42,7 +42,7 @@ class PollingContext:
     limits: Limits
     backoff: Backoff
     interval_s: float
-    stale_after_intervals: int = 3
+    stale_after_intervals: float = 3.0
     broken_frames: int = 3
 
 

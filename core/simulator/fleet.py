@@ -153,13 +153,20 @@ def spec_of(name: str, kind: str, seed: int) -> HostSpec:
     """Return the host of that name and kind; the same for the same seed."""
     key = zlib.crc32(f"{seed}/{name}".encode())
     template = _TEMPLATES[kind]
+    tilt = (key >> 4) % 100 / 100.0 - 0.5  # no two hosts of a kind are quite alike
+    filesystems = tuple(
+        one if one.fills else replace(one, used=round(one.used * (1.0 + 0.2 * tilt), 3)) for one in template.filesystems
+    )
     return replace(
         template,
         name=name,
         key=key,
         tags=(TAG_DEMO, kind),
         uptime_s=template.uptime_s + key % 86400 + (key % 97) / 100.0,
-        day_cpu=template.day_cpu * (0.85 + (key >> 8) % 100 / 330),
+        day_cpu=template.day_cpu * (1.0 + 0.35 * tilt),
+        memory_used=template.memory_used + 0.06 * tilt,
+        tx_bps=template.tx_bps * (1.0 + 0.5 * tilt),
+        filesystems=filesystems,
     )
 
 

@@ -155,11 +155,8 @@ def _failing_drive(spec: HostSpec, level: Levels, at: float, elapsed: float) -> 
 
 def _restart_loop(spec: HostSpec, level: Levels, at: float, elapsed: float) -> None:
     """A container dies and is started again each 20 s, since six hours ago."""
-    if elapsed >= 0:
-        starting = elapsed % 20.0 < 5.0
-    else:
-        starting = elapsed > -6 * 3600.0 and noise(spec.key ^ 0x1F, int(at)) < 0.3
-    if starting:
+    lately = elapsed > -6 * 3600.0
+    if elapsed % 20.0 < 5.0 if elapsed >= 0 else lately and noise(spec.key ^ 0x1F, int(at)) < 0.3:
         level.user += 48.0
         level.system += 12.0
         level.read_bps += 35e6

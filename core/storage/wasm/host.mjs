@@ -331,10 +331,7 @@ class Session {
       flush()
       if (this.phase === 'over') return true
       if (kind === 'among') { this.refuse(query('-'), 'COPY FROM STDIN must be the only statement of its query here'); return true }
-      this.phase = 'copy'
-      this.copy = [Buffer.from(whole)]
-      this.copied = 0
-      this.send(frame('G', Buffer.from([/\bbinary\b/i.test(cut(whole, 5)) ? 1 : 0, 0, 0])))
+      this.beginCopy(whole)
       return true
     }
     if (letter === code('P')) {
@@ -347,6 +344,28 @@ class Session {
       return true
     }
     return false
+  }
+
+  // A trial run with no data, undone at once, shows what the server would say: its CopyInResponse or its error.
+  beginCopy(whole) {
+    const failed = frame('f', cstring('trial'))
+    let said
+    try {
+      if (this.status === 'T') run(query('SAVEPOINT jumpwatch_copy'), null)
+      said = this.status === 'E' ? [] : run(Buffer.concat([whole, failed]), null)
+      if (this.status === 'T') run(query('ROLLBACK TO jumpwatch_copy; RELEASE jumpwatch_copy'), null)
+    } catch (error) {
+      return this.crashed(error)
+    }
+    const response = said.find((f) => f[0] === code('G'))
+    if (response === undefined) {
+      const error = said.find((f) => f[0] === code('E'))
+      return this.engine(query('-'), (frames) => frames.map((f) => (f[0] === code('E') && error !== undefined ? error : f)))
+    }
+    this.phase = 'copy'
+    this.copy = [Buffer.from(whole)]
+    this.copied = 0
+    this.send(response)
   }
 
   gather(letter, whole) {

@@ -1,0 +1,1 @@
+"""Actions: what a request becomes between the key and the operations."""

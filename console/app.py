@@ -1,0 +1,128 @@
+"""The Textual program: theme, start after the first paint, quitting within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from textual import events
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.theme import Theme
+
+from console.formatting import clean
+from console.messages import ViewPosted
+from console.screens.main import MainScreen
+from console.services import ConsoleServices
+from core.exceptions import InfrastructureException
+from core.models import FleetView
+
+STOP_S = 2.0
+THEME = Theme(
+    name="jumpwatch",
+    primary="#6cb6ff",
+    secondary="#b083f0",
+    accent="#6cb6ff",
+    success="#6bc46d",
+    warning="#daaa3f",
+    error="#f47067",
+    foreground="#cdd9e5",
+    background="#12161b",
+    surface="#1c2129",
+    panel="#2b3440",
+    dark=True,
+)
+
+
+class JumpwatchApp(App[None]):
+    """The console; everything it shows and does comes from the services it is given."""
+
+    TITLE = "Jumpwatch"
+    CSS_PATH = "styles/jumpwatch.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "leave_now", "quit at once", show=False, priority=True, id="app.quit"),
+    ]
+
+    def __init__(self, services: ConsoleServices) -> None:
+        super().__init__()
+        self.services = services
+        self.register_theme(THEME)
+        self.theme = THEME.name
+        self._newest: FleetView | None = None
+        self._stopped = False
+
+    def get_default_screen(self) -> Screen[None]:
+        self.main = MainScreen(self.services)
+        return self.main
+
+    def on_ready(self) -> None:
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.run_worker(self._start(), name="start", exit_on_error=True)
+
+    async def _start(self) -> None:
+        follow = self.set_interval(0.2, self.main.update_startup)
+        try:
+            await self.services.start(self.receive)
+        except InfrastructureException as error:
+            self.notify(clean(error.message), title="The start failed", severity="error", timeout=30, markup=False)
+        finally:
+            follow.stop()
+            self.main.update_startup()
+
+    # Views come from any task of the loop; only the newest one is kept, one message is under way.
+    def receive(self, view: FleetView) -> None:
+        """Take a newer view; cheap, drawn when the screen gets to it."""
+        waiting, self._newest = self._newest is not None, view
+        if not waiting:
+            self.post_message(ViewPosted(view))
+
+    def on_view_posted(self, message: ViewPosted) -> None:
+        view, self._newest = self._newest, None
+        if view is not None and self.main.is_mounted:
+            self.main.update_view(view)
+            for screen in self.screen_stack[1:]:
+                if hasattr(screen, "update_view"):
+                    screen.update_view(view)
+
+    async def on_resize(self, event: events.Resize) -> None:
+        from console.screens.small import TooSmall, too_small
+
+        small, covered = too_small(event.size), isinstance(self.screen, TooSmall)
+        if small and not covered:
+            await self.push_screen(TooSmall())
+        elif covered and not small:
+            await self.pop_screen()
+
+    # Quitting.
+    def action_leave(self) -> None:
+        """Ask before quitting; say what stops with it."""
+        from console.screens.dialogs import QuitDialog
+
+        self.push_screen(QuitDialog(self.services, self.main.operator), self._left)
+
+    async def _left(self, sure: bool | None) -> None:
+        if sure:
+            await self.action_leave_now()
+
+    async def action_leave_now(self) -> None:
+        """Stop the services, bounded, and quit."""
+        await self._stop()
+        self.exit()
+
+    async def on_unmount(self) -> None:
+        await self._stop()
+
+    async def _stop(self) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
+        try:
+            await asyncio.wait_for(self.services.stop(), STOP_S)
+        except TimeoutError:
+            self.log.warning("the services did not stop in time")
+        except InfrastructureException as error:
+            self.log.warning(error.message)

@@ -1,0 +1,211 @@
+"""The command line: one parser, exit codes, and the edge where every error becomes one clear line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
+
+from core import exceptions as errors
+
+# Nothing heavy is imported here: `jumpwatch --help` and the first paint of the console must come at once.
+
+OK, FAILURE, USAGE, CONNECTION, TIMEOUT, INTERRUPTED = 0, 1, 2, 3, 4, 130
+_EXIT_CODES: tuple[tuple[tuple[type[errors.InfrastructureException], ...], int], ...] = (
+    ((errors.DatabaseTimeoutError, errors.SSHTimeoutError), TIMEOUT),
+    (
+        (
+            errors.DatabaseConnectionError,
+            errors.SSHConnectionError,
+            errors.SSHAuthenticationError,
+            errors.SSHHostKeyError,
+            errors.DeviceOfflineError,
+        ),
+        CONNECTION,
+    ),
+    ((errors.ConfigurationError, errors.ValidationError), USAGE),
+)
+_EPILOG = """exit codes: 0 ok, 1 failure, 2 usage or settings, 3 connection, 4 timeout, 130 interrupted
+settings: flags, then JUMPWATCH_* variables, then .env, then config.toml in the config folder
+(`jumpwatch config path` prints where they are, `jumpwatch config show` what they say)"""
+
+
+class _Version(argparse.Action):
+    """--version, which looks the version up only when asked."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str = argparse.SUPPRESS, **_: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"jumpwatch {version('jumpwatch')}")
+        except PackageNotFoundError:
+            print("jumpwatch (run from its source, not installed)")
+        parser.exit()
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser; each command names the function that runs it as "module:function"."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False)
+    common.add_argument("--config", type=Path, metavar="FILE", help="settings file (TOML) to use")
+    common.add_argument("--database-url", metavar="URL", help="postgresql:// URL; may be seen by other users in ps")
+    parser = argparse.ArgumentParser(
+        prog="jumpwatch",
+        description="Watch hosts over plain SSH, keep their history in TimescaleDB. Without a command: the console.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[common],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version)
+    parser.set_defaults(run="console.commands.screen:console", json=False)
+    commands = parser.add_subparsers(metavar="COMMAND")
+    _add(commands, "demo", "screen:demo", "the console over a simulated fleet, with ten days of history", common)
+    _hosts(_group(commands, "hosts", "the inventory and the way to its hosts", common), common)
+    _db(_group(commands, "db", "the database that keeps the history", common), common)
+    poll = _add(commands, "poll", "poll:poll", "poll hosts without the screen", common, as_json=True)
+    poll.add_argument("names", nargs="*", metavar="HOST", help="hosts to poll (default: all)")
+    poll.add_argument("--once", action="store_true", help="one sample of each host, then exit")
+    poll.add_argument("--group", metavar="GROUP", help="only hosts of this group")
+    config = _group(commands, "config", "the settings in force", common)
+    _add(config, "show", "config:show", "every setting and where it came from", common, as_json=True)
+    _add(config, "path", "config:path", "files and folders in use", common, as_json=True)
+    return parser
+
+
+Subparsers = argparse._SubParsersAction  # what add_subparsers returns; argparse has no public name for it
+
+
+def _add(
+    commands: Subparsers[argparse.ArgumentParser],
+    name: str,
+    target: str,
+    text: str,
+    common: argparse.ArgumentParser,
+    *,
+    as_json: bool = False,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=f"{text}.", parents=[common], allow_abbrev=False)
+    parser.set_defaults(run=f"console.commands.{target}")
+    if as_json:
+        parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _group(
+    commands: Subparsers[argparse.ArgumentParser], name: str, text: str, common: argparse.ArgumentParser
+) -> Subparsers[argparse.ArgumentParser]:
+    parser = commands.add_parser(name, help=text, description=f"{text}.", parents=[common], allow_abbrev=False)
+    return parser.add_subparsers(metavar="COMMAND", required=True)
+
+
+def _hosts(group: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    add = _add(group, "add", "hosts:add", "add hosts to the inventory", common)
+    add.add_argument("names", nargs="+", metavar="NAME", help="name, as ssh knows it")
+    add.add_argument("--address", help="address, where it is not the name")
+    add.add_argument("--port", type=int)
+    add.add_argument("--user")
+    add.add_argument("--group", action="append", default=[], help="may be given several times")
+    add.add_argument("--tag", action="append", default=[], help="may be given several times")
+    add.add_argument("--interval", type=float, metavar="SECONDS", help="poll at this interval (1 to 3600)")
+    add.add_argument("--identity", action="append", default=[], metavar="FILE", help="private key to log in with")
+    add.add_argument("--known-hosts", metavar="FILE", help="known_hosts file of this host")
+    add.add_argument("--maintenance", action="store_true", help="polled, but never alarming")
+    remove = _add(group, "remove", "hosts:remove", "take hosts out of the inventory; their history stays", common)
+    remove.add_argument("names", nargs="+", metavar="NAME")
+    listing = _add(group, "list", "hosts:list_", "print the inventory", common, as_json=True)
+    listing.add_argument("--group", help="only hosts of this group")
+    importing = _add(group, "import", "hosts:import_", "add the hosts of an ssh_config file", common, as_json=True)
+    importing.add_argument("file", nargs="?", metavar="FILE", help="default: ~/.ssh/config")
+    importing.add_argument("--group", action="append", default=[], help="put them into this group")
+    importing.add_argument("--dry-run", action="store_true", help="only report what would be added")
+    check = _add(group, "check", "hosts:check", "try to log in to hosts; review unknown keys", common, as_json=True)
+    check.add_argument("names", nargs="*", metavar="HOST", help="hosts to check (default: all)")
+    check.add_argument("--group", help="only hosts of this group")
+    check.add_argument(
+        "--accept", action="append", default=[], metavar="HOST=SHA256:...", help="accept this unknown key"
+    )
+    accept = _add(group, "accept", "hosts:accept", "accept the unknown key of a host", common, as_json=True)
+    accept.add_argument("name", metavar="HOST")
+    accept.add_argument("fingerprint", metavar="SHA256:...")
+
+
+def _db(group: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    _add(group, "init", "db:init", "set up the database, or bring it up to date", common, as_json=True)
+    _add(group, "status", "db:status", "mode, sizes, policies, jobs and health", common, as_json=True)
+    chunks = _add(group, "chunks", "db:chunks", "list the chunks", common, as_json=True)
+    chunks.add_argument("--table", help="only chunks of this table")
+    compress = _action(group, "compress", "compress one chunk, or all past the compression age", common)
+    compress.add_argument("chunk", nargs="?", metavar="CHUNK")
+    compress.add_argument("--older", action="store_true", help="all chunks past the compression age")
+    compress.add_argument("--table", help="with --older: only chunks of this table")
+    _action(group, "decompress", "decompress one chunk", common).add_argument("chunk", metavar="CHUNK")
+    _action(group, "retention", "drop raw data past its retention", common)
+    _action(group, "job", "run one background job now", common).add_argument("job_id", type=int, metavar="ID")
+    _action(group, "analyze", "refresh the statistics of one table", common).add_argument("table", metavar="TABLE")
+
+
+def _action(
+    group: Subparsers[argparse.ArgumentParser], name: str, text: str, common: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    parser = _add(group, name, f"db:{name}", f"{text}; prints the plan only, unless --apply", common, as_json=True)
+    parser.add_argument("--apply", action="store_true", help="do it (needs --confirm)")
+    parser.add_argument("--confirm", metavar="NAME", help="the name that the plan asks for")
+    return parser
+
+
+def exit_code(error: errors.InfrastructureException) -> int:
+    """Return the exit code that an error of ours stands for."""
+    return next((code for kinds, code in _EXIT_CODES if isinstance(error, kinds)), FAILURE)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; no traceback reaches the terminal."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character still gets the line
+    args = make_parser().parse_args(argv)
+    for flag in ("config", "database_url"):
+        setattr(args, flag, getattr(args, flag, None))
+    module, _, function = args.run.partition(":")
+    try:
+        code: int = getattr(import_module(module), function)(args)
+        sys.stdout.flush()
+        return code
+    except errors.InfrastructureException as error:
+        return _complain(error.message, exit_code(error))
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing to say, and Python's own flush at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except TimeoutError as error:
+        return _complain(str(error) or "took too long", TIMEOUT)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{where}{error.strerror or error}", FAILURE)
+    except Exception as error:  # noqa: BLE001  # the outermost edge: a defect, told in one line, kept in the log
+        return _defect(error)
+
+
+def _complain(message: str, code: int) -> int:
+    from console.formatting import clean
+
+    print(f"jumpwatch: {clean(message)}", file=sys.stderr)
+    return code
+
+
+def _defect(error: Exception) -> int:
+    from core.logging import get_logger, log_defect
+
+    log_defect(get_logger("console.cli"), error)
+    return _complain(
+        f"unexpected {type(error).__name__} (a defect of jumpwatch; JUMPWATCH_LOGGING_LEVEL=debug shows where)", FAILURE
+    )

@@ -1,0 +1,1 @@
+"""The commands behind the parser; each module is imported only when its command runs."""

@@ -1,0 +1,72 @@
+"""jumpwatch config: show, path."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pydantic import SecretStr
+
+from console.commands.output import plain, print_json
+from console.commands.setup import settings_from
+from core.config import ApplicationSettings
+from core.redaction import MASK
+
+
+def show(args: argparse.Namespace) -> int:
+    """Print every setting, secrets masked, and where it came from."""
+    settings = settings_from(args)
+    values = _flat(settings)
+    if args.json:
+        print_json({key: {"value": value, "source": _source(settings, key)} for key, value in values.items()})
+        return 0
+    for key, value in values.items():
+        source = _source(settings, key)
+        print(f"{key} = {plain(value)}" + ("" if source == "default" else f"  # {source}"))
+    return 0
+
+
+def path(args: argparse.Namespace) -> int:
+    """Print the files and folders in use."""
+    settings = settings_from(args)
+    files = dict(zip(("settings", "dotenv"), settings.files, strict=True))
+    files |= {
+        "inventory": settings.inventory_file,
+        "data": settings.data_dir,
+        "state": settings.state_dir,
+        "cache": settings.cache_dir,
+        "log": settings.log_file,
+        "ssh_config": settings.ssh.config_file,
+        "known_hosts": settings.ssh.known_hosts,
+    }
+    if args.json:
+        print_json({name: {"path": file, "exists": file.exists()} for name, file in files.items()})
+        return 0
+    for name, file in files.items():
+        print(f"{name:<12} {file}" + ("" if file.exists() else "  (not there)"))
+    return 0
+
+
+def _flat(settings: ApplicationSettings) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        section = getattr(type(value), "model_fields", None)
+        if section is None:
+            flat[name] = value
+        else:
+            flat |= {f"{name}.{field}": _shown(getattr(value, field)) for field in section}
+    return flat
+
+
+def _shown(value: Any) -> Any:
+    return MASK if isinstance(value, SecretStr) else value
+
+
+def _source(settings: ApplicationSettings, key: str) -> str:
+    source = settings.origins.get(key, "default")
+    section, _, field = key.partition(".")
+    if source == "default" and section == "database" and settings.database.url is not None:
+        default = type(settings.database).model_fields[field].default
+        return "default" if getattr(settings.database, field) == default else "database.url"
+    return source

@@ -1,0 +1,191 @@
+"""jumpwatch hosts: add, list, import, remove, check, accept."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.commands.output import print_json, print_table, say
+from console.commands.setup import chosen_hosts, command_settings, run
+from core.config import ApplicationSettings
+from core.exceptions import SSHHostKeyError, ValidationError
+from core.inventory import Inventory, read_ssh_config
+from core.models import Host, HostKeyReview
+
+if TYPE_CHECKING:
+    from console.composition.oneshot import HostCheck
+
+_ROUNDS = 4  # keys of jump hosts come one after the other
+
+
+def add(args: argparse.Namespace) -> int:
+    """Add hosts to the inventory."""
+    settings = command_settings(args)
+    if len(args.names) > 1 and args.address:
+        raise ValidationError("--address goes with one name")
+    with Inventory.edit(settings.inventory_file) as inventory:
+        for name in args.names:
+            inventory.add(
+                Host(
+                    name=name,
+                    address=args.address or "",
+                    port=args.port,
+                    user=args.user,
+                    groups=tuple(args.group),
+                    tags=tuple(args.tag),
+                    interval_s=args.interval,
+                    identity_files=tuple(args.identity),
+                    known_hosts=args.known_hosts,
+                    maintenance=args.maintenance,
+                )
+            )
+    say(f"added {', '.join(args.names)} to {settings.inventory_file}")
+    return 0
+
+
+def remove(args: argparse.Namespace) -> int:
+    """Take hosts out of the inventory; stored history stays."""
+    settings = command_settings(args)
+    with Inventory.edit(settings.inventory_file) as inventory:
+        for name in args.names:
+            inventory.remove(name)
+    say(f"removed {', '.join(args.names)} from {settings.inventory_file}; their history stays in the database")
+    return 0
+
+
+def list_(args: argparse.Namespace) -> int:
+    """Print the inventory."""
+    settings = command_settings(args)
+    inventory = Inventory.load(settings.inventory_file)
+    hosts = inventory.group(args.group) if args.group else inventory.hosts
+    if args.json:
+        print_json(hosts)
+        return 0
+    rows = [
+        (h.name, h.address, str(h.port or ""), h.user or "", " ".join(h.groups), "maintenance" if h.maintenance else "")
+        for h in hosts
+    ]
+    print_table(("NAME", "ADDRESS", "PORT", "USER", "GROUPS", "NOTE"), rows)
+    if not hosts:
+        say("no hosts yet: `jumpwatch hosts add NAME`, or `jumpwatch hosts import`")
+    return 0
+
+
+def import_(args: argparse.Namespace) -> int:
+    """Add the hosts of an ssh_config file; --dry-run only reports."""
+    settings = command_settings(args)
+    path = Path(args.file).expanduser() if args.file else settings.ssh.config_file
+    known = frozenset(host.name for host in Inventory.load(settings.inventory_file).hosts)
+    report = read_ssh_config(path, known=known, groups=tuple(args.group))
+    if not args.dry_run and report.hosts:
+        with Inventory.edit(settings.inventory_file) as inventory:
+            for host in report.hosts:
+                if host.name not in inventory:
+                    inventory.add(host)
+    if args.json:
+        print_json({"added": [] if args.dry_run else report.hosts, "found": report.hosts, "skipped": report.skipped})
+        return 0
+    print_table(
+        ("NAME", "RESULT", "WHERE"),
+        [(host.name, "would be added" if args.dry_run else "added", "") for host in report.hosts]
+        + [(one.name, f"skipped: {one.why}", one.where) for one in report.skipped],
+    )
+    say(f"{len(report.hosts)} hosts {'found' if args.dry_run else 'added'}, {len(report.skipped)} entries skipped")
+    return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    """Try to log in to each host; unknown keys can be accepted by fingerprint or, on a terminal, by answering."""
+    settings = command_settings(args)
+    hosts = chosen_hosts(settings, args.names, args.group)
+    return _check(settings, hosts, _wanted(args.accept), as_json=args.json)
+
+
+def accept(args: argparse.Namespace) -> int:
+    """Accept one host's key by its fingerprint, and check the host again."""
+    settings = command_settings(args)
+    hosts = chosen_hosts(settings, [args.name])
+    return _check(settings, hosts, _wanted([f"{args.name}={args.fingerprint}"]), as_json=args.json)
+
+
+def _check(settings: ApplicationSettings, hosts: list[Host], wanted: dict[str, str], *, as_json: bool) -> int:
+    from console import composition
+
+    ask = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
+    checks = run(composition.check_hosts(settings, hosts))
+    for _ in range(_ROUNDS):
+        taken = [r for c in checks if c.review and not c.review.changed and _taken(r := c.review, wanted, ask=ask)]
+        if not taken:
+            break
+        run(_accept_all(settings, taken))
+        again = {c.host.name for c in checks if c.review in taken}
+        fresh = run(composition.check_hosts(settings, [h for h in hosts if h.name in again]))
+        by_name = {one.host.name: one for one in fresh}
+        checks = [by_name.get(one.host.name, one) for one in checks]
+    _report(checks, as_json=as_json)
+    return 0 if all(one.ok for one in checks) else 3
+
+
+async def _accept_all(settings: ApplicationSettings, reviews: list[HostKeyReview]) -> None:
+    from core.ssh import HostKeyReviews
+
+    keys = HostKeyReviews(settings.ssh.known_hosts)
+    for review in reviews:
+        await keys.accept(review)
+        say(f"accepted {review.fingerprint} ({review.key_type}) for {review.address}, in {review.known_hosts}")
+
+
+def _wanted(given: list[str]) -> dict[str, str]:
+    wanted = {}
+    for text in given:
+        name, separator, fingerprint = text.partition("=")
+        if not separator or not fingerprint.startswith("SHA256:") or len(fingerprint) < 20:
+            raise ValidationError(
+                f"{text[:100]!r} must be HOST=SHA256:FINGERPRINT, as `jumpwatch hosts check` shows it"
+            )
+        wanted[name] = fingerprint
+    return wanted
+
+
+def _taken(review: HostKeyReview, wanted: dict[str, str], *, ask: bool) -> bool:
+    fingerprint = wanted.pop(review.host, None)
+    if fingerprint is not None:
+        if fingerprint == review.fingerprint:
+            return True
+        raise SSHHostKeyError(
+            f"{review.host} offers {review.fingerprint}, not the fingerprint given: nothing was accepted",
+            hostname=review.host,
+        )
+    if not ask:
+        return False
+    say(f"{review.host} ({review.address} port {review.port}): unknown {review.key_type} key {review.fingerprint}")
+    say("Compare it with what the host itself says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
+    try:
+        return input("Accept this key? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _report(checks: list[HostCheck], *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            [
+                {"host": c.host.name, "ok": c.ok, "reason": c.reason, "detail": c.detail, "review": c.review}
+                for c in checks
+            ]
+        )
+    else:
+        rows = [(c.host.name, "ok" if c.ok else "FAILED", str(c.reason.value), c.detail) for c in checks]
+        print_table(("HOST", "RESULT", "REASON", "DETAIL"), rows)
+    for review in (one.review for one in checks if one.review):
+        if review.changed:
+            place = review.address if review.port == 22 else f"[{review.address}]:{review.port}"
+            say(
+                f"{review.host}: the key of {review.address} CHANGED from {', '.join(review.old_fingerprints)} to "
+                f"{review.fingerprint}. Ask who runs the host; only if the change is meant: ssh-keygen -R "
+                f"{place} -f {review.known_hosts}"
+            )
+        else:
+            say(f"{review.host}: to accept its key: jumpwatch hosts accept {review.host} {review.fingerprint}")

@@ -1,0 +1,1 @@
+"""Panes: each draws one FleetView; none knows storage or SSH."""

@@ -1,0 +1,45 @@
+"""What every pane is: it takes views, ticks once a second, filters where it can, and has text to copy."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from textual.widget import Widget
+
+from core.models import FleetView
+
+
+class Pane(Widget):
+    """Base of the panes; reads FleetViews and nothing else."""
+
+    TITLE = ""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.view = FleetView(at=datetime.now(UTC))
+        self.now = self.view.at
+        self.interval_s = 10.0
+        self.utc = True
+
+    def update_view(self, view: FleetView) -> None:
+        """Take a newer view and draw what differs."""
+        self.view = view
+
+    def tick(self, now: datetime) -> None:
+        """Let the ages grow; called once a second and before each view."""
+        self.now = now
+
+    def set_clock(self, utc: bool) -> None:
+        """Show moments in UTC or in local time from now on."""
+        self.utc = utc
+
+    def focus_main(self) -> None:
+        """Give the keyboard to the pane's first list."""
+
+    def close_inner(self) -> bool:
+        """Close what is open within the pane (a filter); say whether there was something."""
+        return False
+
+    def copy_text(self) -> tuple[str, str]:
+        """Return what `y` copies, and its name."""
+        return "", ""

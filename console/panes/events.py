@@ -1,0 +1,135 @@
+"""The events, newest last: severity as glyph, word and colour; follows the newest unless the cursor leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from console.formatting import clean, moment
+from console.messages import HostWanted, Remark
+from console.panes.base import Pane
+from console.widgets.filterbar import FilterBar
+from console.widgets.line import Line
+from console.widgets.linelist import LineList
+from console.widgets.severity import EVENT_GLYPHS, EVENT_LEVELS
+from core.models import EventLine, FleetView
+
+
+class EventList(LineList):
+    """One line an event."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "host of the event", id="events.open")]
+    utc = True
+
+    def fingerprint(self, row: Hashable) -> Hashable:
+        return self.utc
+
+    def draw_header(self, width: int) -> Line:
+        head = self.palette.head
+        return Line().gap().cell("TIME", 15, head).cell("SEVERITY", 10, head).cell("SOURCE", 17, head).add("EVENT", head)
+
+    def draw_row(self, row: Hashable, width: int) -> Line:
+        assert isinstance(row, EventLine)
+        look = self.palette
+        severity = EVENT_LEVELS.get(row.severity, 0)
+        style = look.level(severity) if severity else look.dim
+        line = Line().gap().cell(moment(row.ts, self.utc, "%m-%d %H:%M:%S"), 15, look.dim)
+        line.cell(f"{EVENT_GLYPHS.get(row.severity, '·')} {clean(row.severity)}", 10, style)
+        line.cell(clean(row.source), 16, look.strong).gap()
+        return line.add(clean(row.text), look.text if severity else look.dim)
+
+
+class EventsPane(Pane):
+    """A list with a filter and a follow mode."""
+
+    TITLE = "Events"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "filter", key_display="/", id="events.filter"),
+        Binding("f", "follow", "follow", id="events.follow"),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.following = True
+        self._query = ""
+
+    def compose(self) -> ComposeResult:
+        yield EventList(id="event-list")
+
+    @property
+    def events(self) -> EventList:
+        return self.query_one(EventList)
+
+    def focus_main(self) -> None:
+        self.events.focus()
+
+    def set_clock(self, utc: bool) -> None:
+        super().set_clock(utc)
+        self.events.utc = utc
+        self.events.refresh_dirty()
+
+    def update_view(self, view: FleetView) -> None:
+        super().update_view(view)
+        words = self._query.lower().split()
+        rows = [event for event in view.events if _kept(event, words)] if words else list(view.events)
+        if rows != list(self.events.rows):
+            self.events.set_rows(rows)
+            if self.following:
+                self.events.action_edge(1)
+        if words:
+            self.query_one(FilterBar).note(f"{len(rows)} of {len(view.events)}")
+
+    @on(LineList.Moved)
+    def _moved(self, event: LineList.Moved) -> None:
+        event.stop()
+        self.following = self.events.cursor >= len(self.events.rows) - 1
+
+    @on(LineList.Opened)
+    def _opened(self, event: LineList.Opened) -> None:
+        event.stop()
+        row = self.events.current
+        if isinstance(row, EventLine) and any(each.host.name == row.source for each in self.view.hosts):
+            self.post_message(HostWanted(row.source))
+
+    def action_follow(self) -> None:
+        self.following = not self.following
+        if self.following:
+            self.events.action_edge(1)
+        self.post_message(Remark("following the newest" if self.following else "standing still"))
+
+    async def action_filter(self) -> None:
+        bars = self.query(FilterBar)
+        bar = bars.first() if bars else FilterBar("words  !not  error")
+        if not bars:
+            await self.mount(bar)
+        bar.open()
+
+    def close_inner(self) -> bool:
+        if not self._query:
+            return False
+        self.query_one(FilterBar).action_clear()
+        return True
+
+    def on_filter_bar_changed(self, event: FilterBar.Changed) -> None:
+        event.stop()
+        self._query = event.text
+        self.update_view(self.view)
+
+    def on_filter_bar_left(self, event: FilterBar.Left) -> None:
+        event.stop()
+        self.events.focus()
+
+    def copy_text(self) -> tuple[str, str]:
+        row = self.events.current
+        if not isinstance(row, EventLine):
+            return "", ""
+        return f"{row.ts.isoformat()} {row.severity} {clean(row.source)}: {clean(row.text)}", "the event"
+
+
+def _kept(event: EventLine, words: list[str]) -> bool:
+    text = f"{event.severity} {event.type} {event.source} {event.text}".lower()
+    return all((word[1:] not in text) if word.startswith("!") and word[1:] else (word in text) for word in words)

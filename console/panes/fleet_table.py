@@ -1,0 +1,150 @@
+"""The fleet's table: one line a host, columns as the width allows."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from rich.style import Style
+from textual.binding import Binding, BindingType
+
+from console.formatting import DASH, age, clean, number, percent, short_bytes
+from console.panes.hostfilter import disk_pct, net_bps
+from console.widgets.line import Line
+from console.widgets.linelist import LineList
+from console.widgets.plots import spark
+from console.widgets.severity import CPU, DISK, HOST_STATES, MEMORY, age_level, level
+from core.models import HostState, HostView
+
+_STATE, _AGE, _PCT, _LOAD, _NET = 11, 5, 5, 6, 6
+_FIGURES = 3 * _PCT + _LOAD + 2 * _NET
+_FIXED = 1 + _STATE + 1 + _AGE + _FIGURES
+_GONE = (HostState.OFFLINE, HostState.UNKNOWN)
+_SORTED = {
+    "severity": "STATE",
+    "name": "HOST",
+    "age": "AGE",
+    "cpu": "CPU",
+    "mem": "MEM",
+    "disk": "DISK",
+    "load": "LOAD",
+    "net": "RX",
+}
+
+
+class FleetTable(LineList):
+    """Hosts by name; the view of each is looked up as it is drawn."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "host", id="fleet.open")]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.hosts: dict[str, HostView] = {}
+        self.marked: set[str] = set()
+        self.now = datetime.now(UTC)
+        self.interval_s = 10.0
+        self.order = "severity"
+
+    def fingerprint(self, row: Hashable) -> Hashable:
+        view = self.hosts.get(str(row))
+        if view is None:
+            return None
+        seconds = self._age_of(view)
+        return view.version, age(seconds), self._old(view, seconds), row in self.marked, view.state, view.detail
+
+    def _age_of(self, view: HostView) -> float | None:
+        return None if view.sample is None else (self.now - view.sample.ts).total_seconds()
+
+    def _old(self, view: HostView, seconds: float | None) -> int:
+        return age_level(seconds, view.host.interval_s or self.interval_s)
+
+    def _widths(self, width: int) -> tuple[int, int, int]:
+        """Return the cells of host name, sparkline and detail."""
+        free = max(0, width - _FIXED)
+        name = min(28, max(12, free * 2 // 5)) if free else 12
+        rest = max(0, free - name - 1)
+        line = 0 if rest < 6 else min(24, rest if rest < 40 else rest // 2)
+        detail = max(0, rest - line - 1)
+        return name, line, detail if detail >= 12 else 0
+
+    def draw_header(self, width: int) -> Line:
+        name, plot, detail = self._widths(width)
+        head, lit, wanted = self.palette.head, self.palette.key, _SORTED[self.order]
+        line = Line().gap()
+        for title, cells, right in (
+            ("STATE", _STATE, False),
+            ("HOST", name, False),
+            ("AGE", _AGE, True),
+            ("CPU", _PCT, True),
+            ("MEM", _PCT, True),
+            ("DISK", _PCT, True),
+            ("LOAD", _LOAD, True),
+            ("RX", _NET, True),
+            ("TX", _NET, True),
+        ):
+            text = title + "▾" if title == wanted else title
+            line.cell(text, cells, lit if title == wanted else head, right)
+            if title == "HOST":
+                line.gap()
+        if plot:
+            line.gap().cell("CPU HISTORY" if plot >= 11 else "CPU", plot, head)
+        if detail:
+            line.gap().cell("DETAIL", detail, head)
+        return line
+
+    def draw_row(self, row: Hashable, width: int) -> Line:
+        view = self.hosts.get(str(row))
+        if view is None:
+            return Line()
+        name, plot, detail = self._widths(width)
+        look = self.palette
+        glyph, word = HOST_STATES[view.state]
+        gone = view.state in _GONE
+        seconds = self._age_of(view)
+        line = Line()
+        line.add("*" if row in self.marked else " ", look.key)
+        line.cell(f"{glyph} {word}", _STATE, look.state(view.state))
+        line.cell(clean(view.host.name), name, look.dim if gone else look.strong).gap()
+        stale = self._old(view, seconds)
+        line.cell(age(seconds), _AGE, look.dim if seconds is not None and not stale else look.level(stale), True)
+        if gone and view.sample is None:
+            return line.gap(2).cell(self._reason(view), width - line.width, self._reason_style(view))
+        self._figures(line, view, gone)
+        if gone:
+            return line.gap(2).cell(self._reason(view), width - line.width, self._reason_style(view))
+        reason = self._reason(view)
+        if reason and not detail:
+            return line.gap().cell(clean(view.detail) or reason, max(0, width - line.width), look.warn)
+        if plot:
+            style = look.faint if stale else look.info
+            line.gap().cell(spark(view.history.cpu, plot), plot, style)
+        if detail:
+            line.gap().cell(reason, detail, look.warn)
+        return line
+
+    def _figures(self, line: Line, view: HostView, gone: bool) -> None:
+        sample, look = view.sample, self.palette
+        system = sample.system if sample else None
+        cpu, mem, disk = (system.cpu_pct, system.mem_pct, disk_pct(view)) if system else (None, None, None)
+        received, sent = net_bps(view)
+
+        def put(text: str, cells: int, severity: int = 0) -> None:
+            style: Style = look.faint if gone or text == DASH else look.level(severity)
+            line.cell(text, cells, style, True)
+
+        put(percent(cpu), _PCT, level(cpu, CPU))
+        put(percent(mem), _PCT, level(mem, MEMORY))
+        put(percent(disk), _PCT, level(disk, DISK))
+        put(number(system.load1 if system else None), _LOAD)
+        put(short_bytes(received), _NET)
+        put(short_bytes(sent), _NET)
+
+    def _reason(self, view: HostView) -> str:
+        reason, detail = view.reason.value, clean(view.detail)
+        if not detail:
+            return reason
+        return f"{reason}: {detail}" if reason and not detail.lower().startswith(reason) else detail
+
+    def _reason_style(self, view: HostView) -> Style:
+        return self.palette.bad if view.state is HostState.OFFLINE else self.palette.dim

@@ -1,0 +1,1 @@
+"""Screens: what fills or covers the terminal."""

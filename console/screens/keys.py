@@ -1,0 +1,73 @@
+"""Key hints and help rows, made from the bindings that are live at the moment."""
+
+from __future__ import annotations
+
+from textual.app import App
+from textual.binding import Binding
+from textual.screen import ActiveBinding, Screen
+
+_NAMES = {
+    "question_mark": "?",
+    "slash": "/",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "escape": "esc",
+    "space": "space",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+}
+Hint = tuple[str, str, str]
+
+
+def key_name(binding: Binding) -> str:
+    """Return the key as people write it."""
+    if binding.key_display:
+        return binding.key_display
+    return _NAMES.get(binding.key, binding.key.replace("ctrl+", "^"))
+
+
+def _live(screen: Screen[object]) -> list[ActiveBinding]:
+    return [each for each in screen.active_bindings.values() if each.enabled and each.binding.description]
+
+
+def hint_rows(screen: Screen[object]) -> tuple[tuple[Hint, ...], tuple[Hint, ...]]:
+    """Return the hints of the live bindings, and those that always stand at the right."""
+    hints: dict[str, Hint] = {}
+    for each in _live(screen):
+        binding = each.binding
+        if binding.show and not binding.system and binding.description not in hints and each.node is not screen.app:
+            hints[binding.description] = (key_name(binding), binding.description, binding.action)
+    return tuple(hints.values()), (("?", "help", "screen.help"), ("q", "quit", "screen.leave"))
+
+
+def help_rows(screen: Screen[object]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return (group, [(keys, what they do)]) of every live binding, nearest first."""
+    groups: dict[str, dict[str, list[str]]] = {}
+    for each in _live(screen):
+        group = "Everywhere" if each.node is screen or isinstance(each.node, App) else type(each.node).__name__
+        keys = groups.setdefault(_GROUPS.get(group, group), {}).setdefault(each.binding.description, [])
+        if (name := key_name(each.binding)) not in keys:
+            keys.append(name)
+    return [(group, [(" ".join(keys), what) for what, keys in rows.items()]) for group, rows in groups.items()]
+
+
+_GROUPS = {
+    "FleetTable": "Lists",
+    "LinesView": "Lists",
+    "FleetPane": "Fleet",
+    "HostPane": "Host",
+    "EventsPane": "Events",
+    "EventList": "Lists",
+    "DatabasePane": "Database",
+    "TableList": "Lists",
+    "ChunkList": "Lists",
+    "JobList": "Lists",
+    "ChunkStrips": "Chunk strips",
+}

@@ -1,0 +1,105 @@
+"""Colours by meaning, made once a theme; widgets draw with these and never name a colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rich.style import Style
+from textual.app import App
+from textual.color import Color
+
+from core.models import HostState
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Styles by meaning. Each colour goes with a glyph and a word, so none is needed to read the screen."""
+
+    text: Style
+    strong: Style
+    dim: Style
+    faint: Style
+    head: Style
+    ok: Style
+    warn: Style
+    bad: Style
+    info: Style
+    accent: Style
+    key: Style
+    cursor: Style
+    cursor_idle: Style
+    badge_ok: Style
+    badge_warn: Style
+    badge_bad: Style
+    badge_idle: Style
+
+    def level(self, severity: int) -> Style:
+        """Return the style of a severity: 0 plain, 1 warning, 2 bad."""
+        return (self.text, self.warn, self.bad)[severity]
+
+    def state(self, state: HostState) -> Style:
+        """Return the style of a host's state."""
+        return {
+            HostState.ONLINE: self.ok,
+            HostState.DEGRADED: self.warn,
+            HostState.OFFLINE: self.bad,
+            HostState.MAINTENANCE: self.info,
+        }.get(state, self.dim)
+
+
+def palette_of(app: App[object]) -> Palette:
+    """Return the palette of the app's present theme."""
+    colours = app.theme_variables
+    names = ("foreground", "background", "surface", "panel", "success", "warning", "error", "primary", "secondary")
+    return _make(*(colours.get(name, "#808080") for name in names))
+
+
+@lru_cache(maxsize=32)
+def _make(
+    foreground: str,
+    background: str,
+    surface: str,
+    panel: str,
+    success: str,
+    warning: str,
+    error: str,
+    primary: str,
+    secondary: str,
+) -> Palette:
+    fore, back = Color.parse(foreground), Color.parse(background)
+
+    def ink(colour: str | Color, bold: bool = False) -> Style:
+        parsed = colour if isinstance(colour, Color) else Color.parse(colour)
+        return Style(color=parsed.rich_color, bold=bold or None)
+
+    def mixed(part: float) -> Color:
+        # The terminal's own colours cannot be mixed; they are used as they are.
+        return fore if fore.ansi is not None or back.ansi is not None else fore.blend(back, part)
+
+    def badge(colour: str) -> Style:
+        parsed = Color.parse(colour)
+        return Style(color=parsed.rich_color, bold=True)
+
+    def ground(colour: str, bold: bool = False) -> Style:
+        return Style(bgcolor=Color.parse(colour).rich_color, bold=bold or None)
+
+    return Palette(
+        text=ink(fore),
+        strong=ink(fore, bold=True),
+        dim=ink(mixed(0.42)),
+        faint=ink(mixed(0.68)),
+        head=ink(mixed(0.35), bold=True),
+        ok=ink(success),
+        warn=ink(warning),
+        bad=ink(error),
+        info=ink(primary),
+        accent=ink(secondary),
+        key=ink(primary, bold=True),
+        cursor=ground(panel),
+        cursor_idle=ground(surface),
+        badge_ok=badge(success),
+        badge_warn=badge(warning),
+        badge_bad=badge(error),
+        badge_idle=ink(mixed(0.42), bold=True),
+    )

@@ -1,0 +1,149 @@
+"""The actions that may be run: names, titles, rights needed, and the exact SQL. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.exceptions import ValidationError
+from core.models import Capability, ChunkInfo, PlanRequest, PlanTarget, StorageMode
+
+NEEDS_TIMESCALE = (
+    "needs TimescaleDB with its community licence: install the timescaledb extension on the server, "
+    "or point JUMPWATCH_DATABASE_URL at a server that has it, and run `jumpwatch db init` there"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One entry of the catalog; ``arguments`` maps names to their types, required where the type stands alone."""
+
+    name: str
+    title: str
+    arguments: Mapping[str, type]
+    destructive: bool = False  # takes data away for good
+    optional: frozenset[str] = frozenset()
+    needs_compression: bool = False
+
+
+ACTIONS: Mapping[str, Action] = {
+    action.name: action
+    for action in (
+        Action("chunk.compress", "Compress a chunk", {"chunk": str}, needs_compression=True),
+        Action("chunk.decompress", "Decompress a chunk", {"chunk": str}, needs_compression=True),
+        Action(
+            "chunk.compress-older",
+            "Compress all chunks past the compression age",
+            {"hypertable": str},
+            optional=frozenset({"hypertable"}),
+            needs_compression=True,
+        ),
+        Action("retention.run", "Drop raw data past its retention", {}, destructive=True),
+        Action("job.run", "Run a background job now", {"job_id": int}),
+        Action("table.analyze", "Refresh the statistics of a table", {"table": str}),
+    )
+}
+
+
+def action_of(request: PlanRequest) -> Action:
+    """Return the catalog's entry of a request, its arguments checked; raises ValidationError."""
+    action = ACTIONS.get(request.action)
+    if action is None:
+        raise ValidationError(f"no action {request.action[:60]!r}; there are {', '.join(ACTIONS)}")
+    for key, value in request.arguments.items():
+        kind = action.arguments.get(key)
+        if kind is None:
+            raise ValidationError(f"{action.name} takes no argument {key[:60]!r}")
+        if value is None and key in action.optional:
+            continue
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ValidationError(f"{action.name}: {key} must be {'a whole number' if kind is int else 'a text'}")
+    for key in action.arguments:
+        if key not in action.optional and request.arguments.get(key) in (None, ""):
+            raise ValidationError(f"{action.name} needs {key}")
+    return action
+
+
+def why_not(action: Action, capability: Capability | None) -> str:
+    """Say why the connected server cannot do the action; empty where it can."""
+    if capability is None:
+        return "the database is not connected"
+    if action.needs_compression and not capability.compression:
+        return f"compression {NEEDS_TIMESCALE}"
+    if not capability.owner:
+        return (
+            f"the role {capability.role} does not own Jumpwatch's tables and may only read: "
+            "connect as their owner, or run `jumpwatch db status` to see who that is"
+        )
+    return ""
+
+
+def short_name(name: str) -> str:
+    """Return a chunk's or table's name without its schema: what is typed to confirm."""
+    return name.rsplit(".", 1)[-1].strip('"')
+
+
+def compress_statement(chunk: str) -> str:
+    """Return the SQL that compresses a chunk."""
+    return f"SELECT compress_chunk({_literal(chunk)}::regclass)"
+
+
+def decompress_statement(chunk: str) -> str:
+    """Return the SQL that decompresses a chunk."""
+    return f"SELECT decompress_chunk({_literal(chunk)}::regclass)"
+
+
+def drop_statement(chunk: str) -> str:
+    """Return the SQL that drops a chunk or partition."""
+    return f"DROP TABLE {chunk}"
+
+
+def job_statement(job_id: int, mode: StorageMode) -> str:
+    """Return the SQL that runs a job; without TimescaleDB the job is one of Jumpwatch's own."""
+    return f"CALL run_job({job_id})" if mode is StorageMode.TIMESCALEDB else f"-- Jumpwatch's own job {job_id}"
+
+
+def analyze_statement(table: str) -> str:
+    """Return the SQL that refreshes a table's statistics."""
+    return f"ANALYZE {table}"
+
+
+def target_of(chunk: ChunkInfo) -> PlanTarget:
+    """Return a chunk as a plan's target: range, size and state in words."""
+    state = "compressed, with newer rows" if chunk.partial else "compressed" if chunk.compressed else "not compressed"
+    rows = "" if chunk.rows is None else f", about {chunk.rows} rows"
+    note = f"{chunk.hypertable}, {chunk.start:%Y-%m-%d %H:%M} to {chunk.end:%Y-%m-%d %H:%M} UTC, {state}, "
+    return PlanTarget(chunk.name, note + bytes_in_words(chunk.total_bytes) + rows, chunk.total_bytes)
+
+
+def state_of(chunk: ChunkInfo) -> str:
+    """Return what must not change between plan and apply; sizes may, for an open chunk grows all the time."""
+    return f"{chunk.start.isoformat()}|{chunk.end.isoformat()}|{chunk.compressed}|{chunk.partial}"
+
+
+def plan_hash(request: PlanRequest, targets: Sequence[tuple[str, str]]) -> str:
+    """Return the SHA-256 over the request and each target's name and state, in order."""
+    picture: dict[str, Any] = {
+        "action": request.action,
+        "arguments": dict(request.arguments),
+        "targets": [list(target) for target in targets],
+    }
+    return hashlib.sha256(json.dumps(picture, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def bytes_in_words(size: float | None) -> str:
+    """Return bytes with a binary unit; "size unknown" for None."""
+    if size is None:
+        return "size unknown"
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(size) < 1023.95:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

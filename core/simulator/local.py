@@ -1,0 +1,149 @@
+"""This very machine as a member of the demo fleet: read, never written."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+
+from core.models import Host
+from core.simulator.fleet import TAG_LOCAL, FilesystemSpec, HostSpec, local_spec, spec_of
+
+_DF_TIMEOUT_S = 3.0
+_WHOLE_DISK = re.compile(r"(?:[hsv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+|md\d+|dm-\d+)\Z")
+_PLAIN_LINK = re.compile(r"(?!lo\Z|veth|ifb|dummy|docker|br-|virbr|tun|tap)[A-Za-z0-9_.-]+\Z")
+_REAL_DEVICE = re.compile(r"/dev/(?!loop|ram|zram)")
+
+
+def read_text(path: str, limit: int = 1 << 18) -> str | None:
+    """Return a small file of /proc as text; None where it is not there or may not be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(limit).decode("utf-8", "replace")
+    except OSError:
+        return None
+
+
+def disk_free(*options: str) -> str:
+    """Run df on the local filesystems and return what it prints; empty where it is missing or hangs."""
+    try:
+        done = subprocess.run(  # noqa: S603  a fixed argv
+            ["/usr/bin/env", "df", "-P", "-k", "-l", *options],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_DF_TIMEOUT_S,
+            check=False,
+            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", "replace")
+
+
+def read_local_spec(seed: int = 0) -> HostSpec:
+    """Return this machine's size as it is now; blocks for some milliseconds."""
+    memory = _meminfo()
+    uptime = (read_text("/proc/uptime") or "86400").split()
+    return local_spec(
+        cpus=os.cpu_count() or 1,
+        memory=memory.get("MemTotal", 4 << 30),
+        swap=memory.get("SwapTotal", 0),
+        filesystems=_filesystems(disk_free().splitlines()[1:]),
+        disks=_disks(),
+        interfaces=_interfaces(),
+        # It was up for all of the past that is told: a machine just booted would have none.
+        uptime_s=max(float(uptime[0]), 11 * 86400.0),
+        seed=seed,
+    )
+
+
+def _meminfo() -> dict[str, int]:
+    found: dict[str, int] = {}
+    for line in (read_text("/proc/meminfo") or "").splitlines():
+        name, _, rest = line.partition(":")
+        words = rest.split()
+        if words and words[0].isdigit():
+            found[name] = int(words[0]) * 1024
+    return found
+
+
+def _filesystems(lines: Iterable[str]) -> list[FilesystemSpec]:
+    found: dict[str, FilesystemSpec] = {}
+    for line in lines:
+        words = line.split(None, 5)
+        if len(words) == 6 and _REAL_DEVICE.match(words[0]) and words[1].isdigit() and words[2].isdigit():
+            size = int(words[1]) * 1024
+            if size and words[0] not in found:
+                used = int(words[2]) * 1024 / size
+                found[words[0]] = FilesystemSpec(words[5], words[0], "", size, used, 0.001)
+    return list(found.values())[:2]
+
+
+def _disks() -> list[str]:
+    names = [line.split()[2] for line in (read_text("/proc/diskstats") or "").splitlines() if len(line.split()) > 3]
+    return [name for name in names if _WHOLE_DISK.match(name)][:2]
+
+
+def _interfaces() -> list[str]:
+    lines = (read_text("/proc/net/dev") or "").splitlines()[2:]
+    names = [line.partition(":")[0].strip() for line in lines]
+    return [name for name in names if _PLAIN_LINK.match(name)][:2]
+
+
+def specs_for(fleet: Sequence[Host], seed: int = 0) -> list[HostSpec]:
+    """Return the simulator's picture of hosts that it handed out earlier with that seed; others are left out."""
+    return [
+        read_local_spec(seed) if TAG_LOCAL in host.tags else spec_of(host.name, host.tags[1], seed)
+        for host in fleet
+        if host.simulated and len(host.tags) > 1
+    ]
+
+
+class LocalMachine:
+    """This machine behind the same methods as a simulated one; ``refresh`` runs df and may block for seconds."""
+
+    def __init__(self, spec: HostSpec) -> None:
+        self.spec = spec
+        self.boot_id = (read_text("/proc/sys/kernel/random/boot_id") or "").strip() or spec.boot_id
+        self._df: dict[bool, str] = {False: "", True: ""}
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since its boot."""
+        text = read_text("/proc/uptime")
+        return float(text.split()[0]) if text else 0.0
+
+    def refresh(self) -> None:
+        """Read the filesystems anew, in a thread."""
+        self._df = {False: disk_free(), True: disk_free("-i")}
+
+    def advance(self, elapsed: float) -> None:
+        """Do nothing: the kernel counts by itself."""
+
+    def stat(self) -> str | None:
+        return read_text("/proc/stat")
+
+    def meminfo(self) -> str | None:
+        return read_text("/proc/meminfo")
+
+    def loadavg(self) -> str | None:
+        return read_text("/proc/loadavg")
+
+    def uptime_file(self) -> str | None:
+        return read_text("/proc/uptime")
+
+    def vmstat(self) -> str | None:
+        return read_text("/proc/vmstat")
+
+    def pressure(self, kind: str) -> str | None:
+        return read_text(f"/proc/pressure/{kind}")
+
+    def diskstats(self) -> str | None:
+        return read_text("/proc/diskstats")
+
+    def netdev(self) -> str | None:
+        return read_text("/proc/net/dev")
+
+    def df(self, *, inodes: bool = False) -> str | None:
+        return self._df[inodes] or None

@@ -1,0 +1,198 @@
+"""The SSH side of the demo fleet: who may log in, and what a channel may be used for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import asyncssh
+
+from core.simulator.commands import Kernel, answer
+from core.simulator.fleet import LOGIN, HostSpec
+from core.simulator.local import LocalMachine
+from core.simulator.machine import Machine
+from core.simulator.story import is_away
+from core.simulator.wire import HEAD_LIMIT, Frames, Request, is_loop, parse_request
+
+SILENCE_S = 15.0
+_REFUSED = b"simulator: this command is not on the list\n"
+_EXIT_REFUSED = 126
+
+
+class SimulatedHost:
+    """One host of the fleet: its kernel, its connections, and whether it is on the network."""
+
+    def __init__(self, spec: HostSpec, epoch: float, elapsed: Callable[[], float]) -> None:
+        self.spec = spec
+        self.kernel: Kernel = LocalMachine(spec) if spec.local else Machine(spec, epoch)
+        self.connections: set[asyncssh.SSHServerConnection] = set()
+        self.streams = 0
+        self._elapsed = elapsed
+        self._first_login: float | None = None
+
+    def logged_in(self) -> None:
+        """Start the clock of its outages: none comes while a console still opens."""
+        if self._first_login is None:
+            self._first_login = self._elapsed()
+
+    @property
+    def away(self) -> bool:
+        """It is off the network now."""
+        return self._first_login is not None and is_away(self.spec, self._elapsed() - self._first_login)
+
+    def drop(self) -> None:
+        """Cut all its connections, as a pulled cable would."""
+        for connection in tuple(self.connections):
+            connection.abort()
+
+    def now(self) -> Kernel:
+        """Return the kernel, moved on to this moment."""
+        self.kernel.advance(self._elapsed())
+        return self.kernel
+
+
+class HostServer(asyncssh.SSHServer):
+    """One connection: this run's client key, the right login, and nothing else."""
+
+    def __init__(
+        self, hosts: dict[str, SimulatedHost], only: SimulatedHost | None, keys: asyncssh.SSHAuthorizedKeys
+    ) -> None:
+        self._hosts = hosts
+        self._host = only
+        self._single = only is None
+        self._keys = keys
+        self._connection: asyncssh.SSHServerConnection | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        if self._host is not None:
+            self._host.connections.add(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._host is not None and self._connection is not None:
+            self._host.connections.discard(self._connection)
+
+    def begin_auth(self, username: str) -> bool:
+        if self._connection is None:
+            return True
+        if self._single and self._host is None:
+            self._host = self._hosts.get(username)
+            if self._host is not None:
+                self._host.connections.add(self._connection)
+        if self._host is not None and self._host.away:
+            self._connection.abort()
+        elif self._host is not None and (self._single or username == LOGIN):
+            self._connection.set_authorized_keys(self._keys)
+        return True
+
+    def auth_completed(self) -> None:
+        if self._host is not None:
+            self._host.logged_in()
+
+    def session_requested(self) -> HostChannel | bool:
+        return HostChannel(self._host) if self._host is not None else False
+
+
+class HostChannel(asyncssh.SSHServerSession[bytes]):
+    """One channel: the pushing loop, or one of the fixed commands."""
+
+    def __init__(self, host: SimulatedHost) -> None:
+        self._host = host
+        self._loop = asyncio.get_running_loop()
+        self._command = ""
+        self._head: bytearray | None = bytearray()
+        self._frames: Frames | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = self._heard = self._loop.time()
+        self._interval = 1.0
+        self._paused = False
+        self._chan: asyncssh.SSHServerChannel[bytes]
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        self._chan = chan
+
+    def shell_requested(self) -> bool:
+        return False
+
+    def exec_requested(self, command: str) -> bool:
+        self._command = command
+        return len(command) <= HEAD_LIMIT
+
+    def session_started(self) -> None:
+        if is_loop(self._command):
+            self._timer = self._loop.call_later(SILENCE_S, self._chan.exit, 1)
+            self._read_request()
+            return
+        self._head = None
+        text = answer(self._command, self._host.now(), self._host.spec.name, LOGIN)
+        if text is None:
+            self._chan.write_stderr(_REFUSED)
+        else:
+            self._chan.write(text.encode())
+        self._chan.exit(_EXIT_REFUSED if text is None else 0)
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        self._heard = self._loop.time()
+        if self._head is not None:
+            self._head += data
+            self._read_request()
+
+    def eof_received(self) -> bool:
+        self._stop()
+        self._chan.exit(0)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+
+    def _read_request(self) -> None:
+        """Look for nonce and interval in the command and in what came on stdin; it is read, never run."""
+        if self._head is None:
+            return
+        request = parse_request(self._command, bytes(self._head))
+        if request is not None:
+            self._head = None
+            self._start(request)
+        elif len(self._head) > HEAD_LIMIT:
+            self._head = None
+            self._chan.write_stderr(_REFUSED)
+            self._chan.exit(_EXIT_REFUSED)
+
+    def _start(self, request: Request) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._frames = Frames(self._host.spec, request)
+        self._interval = request.interval_s
+        self._due = self._heard = self._loop.time()
+        self._host.streams += 1
+        self._push()
+
+    def _push(self) -> None:
+        """Send one frame and set the time of the next; ticks that are late already are left out."""
+        now = self._loop.time()
+        if self._frames is None:
+            return
+        if now - self._heard > SILENCE_S:
+            self._stop()
+            self._chan.exit(0)
+            return
+        if not self._paused:
+            self._chan.write(self._frames.write(self._host.now()))
+        self._due += self._interval
+        if self._due <= now:
+            self._due += self._interval * (int((now - self._due) / self._interval) + 1)
+        self._timer = self._loop.call_at(self._due, self._push)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._frames is not None:
+            self._frames = None
+            self._host.streams -= 1

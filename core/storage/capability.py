@@ -1,0 +1,74 @@
+"""What the connected server can do, read once; nothing else asks for the extension."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.models import Capability, StorageMode
+
+OLDEST_SERVER = 150000
+OLDEST_TIMESCALE = (2, 13)
+GET_TIMESCALE = (
+    "needs TimescaleDB: use a server with the timescaledb extension (packages of the project on PostgreSQL 15 or "
+    "newer, or the image timescale/timescaledb), then `jumpwatch db init` in a new database there"
+)
+
+_READ = text("""
+SELECT current_setting('server_version') AS server, current_setting('server_version_num')::int AS number,
+       (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb') AS extension,
+       (SELECT default_version FROM pg_catalog.pg_available_extensions WHERE name = 'timescaledb') AS available,
+       current_setting('timescaledb.license', true) AS licence,
+       current_setting('timescaledb.max_background_workers', true) AS workers,
+       current_user AS role,
+       coalesce((SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user), false) AS superuser,
+       pg_catalog.to_regclass('public.jumpwatch_meta') IS NOT NULL AS known,
+       coalesce((SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class
+                 WHERE oid = pg_catalog.to_regclass('public.jumpwatch_meta')), true) AS owner
+""")
+
+
+def version_tuple(version: str | None) -> tuple[int, ...]:
+    """Return (2, 27, 2) of "2.27.2"; empty for None."""
+    numbers = []
+    for part in (version or "").replace("-", ".").split("."):
+        if not part.isdigit():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)
+
+
+def fitting_mode(extension: str | None, licence: str | None) -> tuple[StorageMode, str]:
+    """Return the mode for a database not yet set up, and why in one line."""
+    if extension is None:
+        return StorageMode.PARTITIONS, "the server has no timescaledb extension: plain partitions"
+    if version_tuple(extension) < OLDEST_TIMESCALE:
+        return StorageMode.PARTITIONS, f"TimescaleDB {extension} is older than 2.13: plain partitions"
+    if licence != "timescale":
+        return StorageMode.PARTITIONS, "TimescaleDB runs under its Apache licence (no compression): plain partitions"
+    return StorageMode.TIMESCALEDB, f"TimescaleDB {extension}"
+
+
+async def read_capability(connection: AsyncConnection, kind: str, *, single_session: bool) -> Capability:
+    """Return what the server can do; the mode is the one recorded in the database, else the fitting one."""
+    row = (await connection.execute(_READ)).one()
+    mode, _ = fitting_mode(row.extension, row.licence)
+    if row.known:
+        recorded = await connection.scalar(text("SELECT value FROM jumpwatch_meta WHERE key = 'mode'"))
+        if recorded:
+            mode = StorageMode(recorded)
+    workers = row.extension is not None and not single_session and (row.workers or "0") != "0"
+    return Capability(
+        mode=mode,
+        server_version=str(row.server).split(" ")[0],
+        extension_version=row.extension,
+        licence=row.licence if row.extension else None,
+        background_workers=bool(workers),
+        single_session=single_session,
+        # The WebAssembly engine takes COPY from a file of its own alone; trying it over the wire would hang it.
+        copy=not single_session,
+        role=row.role,
+        superuser=row.superuser,
+        kind=kind,
+        owner=row.owner,
+    )

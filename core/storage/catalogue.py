@@ -1,0 +1,263 @@
+"""The database as the pane shows it, read from the catalogue's cheap paths in one short transaction."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.exceptions import InfrastructureException
+from core.models import ChunkInfo, DatabaseState, DatabaseView, HypertableInfo, JobInfo
+from core.storage import catalogue_sql as sql
+from core.storage.engine import Database
+from core.storage.errors import NOT_INITIALISED
+from core.storage.health import Findings, checks
+from core.storage.partitions import EPOCH, partition_interval
+from core.storage.schema import ROLLUP, ROLLUPS, SAMPLE_TABLES
+from core.storage.setup_times import keep_for
+
+_SLOW_EVERY_S = 60.0
+_FAR = timedelta(days=365 * 200)
+_ORDER = {name: place for place, name in enumerate([*(t.name for t in SAMPLE_TABLES), *(r.name for r in ROLLUPS)])}
+_BIT_COMPRESSED, _BIT_PARTIAL = 1, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What the jobs of one hypertable are set to, in seconds."""
+
+    compress_after_s: float | None = None
+    drop_after_s: float | None = None
+
+
+async def read_view(database: Database) -> DatabaseView:
+    """Return everything the Database pane shows; a database that is away is told as such, never raised."""
+    base = DatabaseView(name=database.where, pool=database.pool(), capability=database.capability)
+    try:
+        if database.capability is None:
+            await database.open()
+        return await _read(database, replace(base, capability=database.capability))
+    except InfrastructureException as error:
+        return replace(base, state=DatabaseState.AWAY, detail=error.message)
+
+
+async def _read(database: Database, base: DatabaseView) -> DatabaseView:
+    begun = time.monotonic()
+    async with database.connect("read the database view") as connection:
+        general = (await connection.execute(sql.GENERAL)).one()
+        latency = time.monotonic() - begun
+        if not general.known:
+            return replace(base, state=DatabaseState.CONNECTED, detail=NOT_INITIALISED, at=datetime.now(UTC))
+        if database.timescale:
+            found = await _timescale(database, connection)
+        else:
+            found = await _partitions(database, connection)
+        slow = await _slow(database, connection)
+    tables, chunks, jobs = found
+    capability = base.capability
+    findings = Findings(
+        capability=capability,
+        extension=general.extension,
+        latency_s=latency,
+        clock_off_s=(general.now - datetime.now(UTC)).total_seconds(),
+        sessions=general.sessions,
+        max_sessions=general.max_sessions,
+        workers=general.workers,
+        jobs=jobs,
+        stray=slow["stray"],
+        rolled_up_to=slow["rolled"],
+        newest_raw=max((c.end for c in chunks if c.hypertable == "host_samples"), default=None),
+        refresh_start=database.retention.refresh_start,
+    )
+    return replace(
+        base,
+        state=DatabaseState.CONNECTED,
+        at=datetime.now(UTC),
+        hypertables=tables,
+        chunks=chunks,
+        jobs=jobs,
+        health=checks(findings),
+        sessions=general.sessions,
+        database_bytes=slow["bytes"],
+        workers=general.workers if database.timescale else None,
+        pool=database.pool(),
+    )
+
+
+async def read_chunks(
+    database: Database, hypertable: str | None = None, *, sizes: bool = True
+) -> tuple[ChunkInfo, ...]:
+    """Return the chunks or partitions of one table, or of all, oldest first within a table."""
+    async with database.connect("read the chunks") as connection:
+        if database.timescale:
+            return await _chunks(database, connection, hypertable, sizes=sizes)
+        return await _partition_list(connection, hypertable, sizes=sizes)
+
+
+async def _timescale(
+    database: Database, connection: AsyncConnection
+) -> tuple[tuple[HypertableInfo, ...], tuple[ChunkInfo, ...], tuple[JobInfo, ...]]:
+    rows = (await connection.execute(sql.JOBS)).all()
+    policies: dict[str, Policies] = {}
+    for row in rows:
+        if row.table_id is not None:
+            known = policies.get(row.table_id, Policies())
+            policies[row.table_id] = Policies(
+                row.compress_after_s if row.compress_after_s is not None else known.compress_after_s,
+                row.drop_after_s if row.drop_after_s is not None else known.drop_after_s,
+            )
+    owners = (await connection.execute(sql.OWNERS)).all()
+    names = {str(owner.id): owner.name for owner in owners}
+    chunks = await _chunks(database, connection, None)
+    tables = []
+    for owner in owners:
+        policy = policies.get(str(owner.id), Policies())
+        base = HypertableInfo(
+            name=owner.name,
+            chunks=0,
+            compressed_chunks=0,
+            total_bytes=None,
+            before_bytes=None,
+            after_bytes=None,
+            chunk_interval_s=owner.interval_length / 1e6,
+            compress_after_s=policy.compress_after_s,
+            drop_after_s=policy.drop_after_s,
+            compression_enabled=bool(owner.compression_state),
+            rollup=owner.rollup,
+        )
+        tables.append(_totals(base, [chunk for chunk in chunks if chunk.hypertable == owner.name]))
+    tables.sort(key=lambda table: (_ORDER.get(table.name, 99), table.name))
+    return tuple(tables), chunks, tuple(_job(row, names) for row in rows)
+
+
+def _totals(table: HypertableInfo, chunks: list[ChunkInfo]) -> HypertableInfo:
+    compressed = [chunk for chunk in chunks if chunk.compressed]
+    return replace(
+        table,
+        chunks=len(chunks),
+        compressed_chunks=len(compressed),
+        total_bytes=sum(chunk.total_bytes or 0 for chunk in chunks),
+        before_bytes=sum(chunk.before_bytes or 0 for chunk in compressed) if compressed else None,
+        after_bytes=sum(chunk.after_bytes or 0 for chunk in compressed) if compressed else None,
+    )
+
+
+async def _chunks(
+    database: Database, connection: AsyncConnection, hypertable: str | None, *, sizes: bool = True
+) -> tuple[ChunkInfo, ...]:
+    if "chunk_columns" not in database.slow_figures:
+        columns = (await connection.execute(sql.CHUNK_COLUMNS)).scalars()
+        database.slow_figures["chunk_columns"] = frozenset(columns)
+    statement = sql.chunks(dropped="dropped" in database.slow_figures["chunk_columns"], sizes=sizes)
+    rows = (await connection.execute(statement, {"table": hypertable})).all()
+    found = [_chunk(row) for row in rows]
+    found.sort(key=lambda chunk: (_ORDER.get(chunk.hypertable, 99), chunk.hypertable, chunk.start))
+    return tuple(found)
+
+
+def _chunk(row: Any) -> ChunkInfo:
+    compressed = bool(row.status & _BIT_COMPRESSED)
+    partial = compressed and bool(row.status & _BIT_PARTIAL)
+    # Compressed and whole: its own heap is empty, and the catalogue remembers what compression left.
+    total = row.own_bytes if not compressed else (row.after_bytes or 0) + (row.own_bytes if partial else 0)
+    rows = row.compressed_rows if compressed else row.own_rows
+    return ChunkInfo(
+        hypertable=row.owner,
+        name=f"{row.schema_name}.{row.table_name}",
+        start=_moment(row.range_start),
+        end=_moment(row.range_end),
+        compressed=compressed,
+        partial=partial,
+        total_bytes=total,
+        before_bytes=row.before_bytes if compressed else None,
+        after_bytes=row.after_bytes if compressed else None,
+        rows=rows if rows is not None and rows >= 0 else None,
+    )
+
+
+def _moment(microseconds: int) -> datetime:
+    """Return TimescaleDB's internal time as a moment; the ends of time are brought near."""
+    offset = timedelta(microseconds=max(-(10**17), min(10**17, microseconds)))
+    return EPOCH + max(-_FAR, min(_FAR, offset))
+
+
+def _job(row: Any, names: dict[str, str]) -> JobInfo:
+    last_run = row.last_run if row.last_run and row.last_run.year > 1970 else None
+    next_run = row.next_run if row.next_run and 1970 < row.next_run.year < 9999 else None
+    return JobInfo(
+        job_id=row.job_id,
+        name=str(row.application_name).split(" [")[0],
+        hypertable=names.get(row.table_id) if row.table_id else None,
+        schedule_s=row.schedule_s,
+        scheduled=row.scheduled,
+        last_run=last_run,
+        last_ok=None if last_run is None or row.last_status is None else row.last_status == "Success",
+        next_run=next_run,
+        total_runs=row.total_runs,
+        total_failures=row.total_failures,
+        last_error=row.last_error,
+        running=row.job_status == "Running",
+    )
+
+
+async def _partitions(
+    database: Database, connection: AsyncConnection
+) -> tuple[tuple[HypertableInfo, ...], tuple[ChunkInfo, ...], tuple[JobInfo, ...]]:
+    chunks = await _partition_list(connection, None)
+    times = keep_for(database.retention)
+    tables = []
+    for name, keep in times.items():
+        interval = partition_interval(name, database.retention.chunk_interval)
+        base = HypertableInfo(
+            name, 0, 0, None, None, None, interval.total_seconds(), None, keep.total_seconds(), rollup=name in ROLLUP
+        )
+        tables.append(_totals(base, [chunk for chunk in chunks if chunk.hypertable == name]))
+    jobs = [
+        JobInfo(
+            job_id=row.job_id,
+            name=row.name,
+            hypertable=None,
+            schedule_s=None,
+            scheduled=True,
+            last_run=row.last_run,
+            last_ok=row.last_ok,
+            next_run=None,
+            total_runs=row.total_runs,
+            total_failures=row.total_failures,
+            last_error=row.last_error,
+        )
+        for row in await connection.execute(sql.OWN_JOBS)
+    ]
+    return tuple(tables), chunks, tuple(jobs)
+
+
+async def _partition_list(
+    connection: AsyncConnection, table: str | None, *, sizes: bool = True
+) -> tuple[ChunkInfo, ...]:
+    rows = (await connection.execute(sql.PARTITIONS, {"table": table, "sizes": sizes})).all()
+    found = [
+        ChunkInfo(row.parent, f"public.{row.name}", row.start, row.stop, False, False, row.bytes, rows=row.rows)
+        for row in rows
+    ]
+    found.sort(key=lambda chunk: (_ORDER.get(chunk.hypertable, 99), chunk.start))
+    return tuple(found)
+
+
+async def _slow(database: Database, connection: AsyncConnection) -> dict[str, Any]:
+    """Return the figures that cost milliseconds each: read once a minute."""
+    memory = database.slow_figures
+    if time.monotonic() - memory.get("read", -_SLOW_EVERY_S) < _SLOW_EVERY_S:
+        return memory
+    memory["bytes"] = await connection.scalar(sql.DATABASE_BYTES)
+    memory["rolled"] = await connection.scalar(sql.WATERMARK if database.timescale else sql.OWN_WATERMARK)
+    memory["stray"] = 0
+    if not database.timescale:
+        defaults = [row.name for row in await connection.execute(sql.DEFAULT_PARTITIONS)]
+        for name in defaults:  # names from the catalogue, quoted by it
+            memory["stray"] += int(await connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0)
+    memory["read"] = time.monotonic()
+    return memory

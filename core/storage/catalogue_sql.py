@@ -1,0 +1,93 @@
+"""The catalogue's queries. None of hypertable_size or chunks_detailed_size: they cost a second at 3000 chunks."""
+
+from __future__ import annotations
+
+from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy.types import Boolean, Text
+
+from core.storage.partitions import PARTITIONS_SQL
+
+GENERAL = text("""
+SELECT now() AS now, to_regclass('public.jumpwatch_meta') IS NOT NULL AS known,
+       (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb') AS extension,
+       current_setting('max_connections')::int AS max_sessions,
+       count(*) FILTER (WHERE datname = current_database() AND backend_type = 'client backend') AS sessions,
+       count(*) FILTER (WHERE (datname = current_database() OR datname IS NULL)
+                              AND (backend_type ILIKE '%timescale%' OR application_name ILIKE '%timescaledb%')) AS workers
+FROM pg_catalog.pg_stat_activity
+""")
+
+# compression_state 2 marks the hidden tables that hold compressed rows.
+_OWNERS = """
+SELECT h.id, coalesce(c.user_view_name, h.table_name)::text AS name, c.mat_hypertable_id IS NOT NULL AS rollup,
+       h.compression_state, d.id AS dimension_id, d.interval_length
+FROM _timescaledb_catalog.hypertable h
+JOIN _timescaledb_catalog.dimension d ON d.hypertable_id = h.id AND d.interval_length IS NOT NULL
+LEFT JOIN _timescaledb_catalog.continuous_agg c ON c.mat_hypertable_id = h.id
+WHERE h.compression_state <> 2
+"""
+OWNERS = text(_OWNERS)
+
+CHUNK_COLUMNS = text("""
+SELECT attname::text FROM pg_catalog.pg_attribute
+WHERE attrelid = '_timescaledb_catalog.chunk'::regclass AND attnum > 0 AND NOT attisdropped
+""")
+
+
+def chunks(*, dropped: bool, sizes: bool) -> TextClause:
+    """Return the query of all chunks of one table (:table) or of all (null); ``dropped``: older catalogues mark them."""
+    own = (
+        "CASE WHEN k.status & 1 = 0 OR k.status & 8 <> 0 THEN pg_catalog.pg_total_relation_size(r.oid) END"
+        if sizes
+        else "NULL::bigint"
+    )
+    return text(f"""
+WITH owners AS ({_OWNERS})
+SELECT o.name AS owner, k.schema_name::text AS schema_name, k.table_name::text AS table_name, k.status,
+       s.range_start, s.range_end, {own} AS own_bytes, r.reltuples::bigint AS own_rows,
+       z.numrows_pre_compression AS compressed_rows,
+       z.uncompressed_heap_size + z.uncompressed_toast_size + z.uncompressed_index_size AS before_bytes,
+       z.compressed_heap_size + z.compressed_toast_size + z.compressed_index_size AS after_bytes
+FROM owners o
+JOIN _timescaledb_catalog.chunk k ON k.hypertable_id = o.id {"AND NOT k.dropped" if dropped else ""}
+JOIN _timescaledb_catalog.chunk_constraint cc ON cc.chunk_id = k.id
+JOIN _timescaledb_catalog.dimension_slice s ON s.id = cc.dimension_slice_id AND s.dimension_id = o.dimension_id
+JOIN pg_catalog.pg_namespace n ON n.nspname = k.schema_name
+JOIN pg_catalog.pg_class r ON r.relname = k.table_name AND r.relnamespace = n.oid
+LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = k.id
+WHERE CAST(:table AS text) IS NULL OR o.name = :table
+""").bindparams(bindparam("table", type_=Text))
+
+
+JOBS = text("""
+SELECT j.job_id, j.application_name, j.scheduled, extract(epoch FROM j.schedule_interval)::float8 AS schedule_s,
+       coalesce(j.config->>'mat_hypertable_id', j.config->>'hypertable_id') AS table_id,
+       extract(epoch FROM (j.config->>'compress_after')::interval)::float8 AS compress_after_s,
+       extract(epoch FROM (j.config->>'drop_after')::interval)::float8 AS drop_after_s,
+       s.last_run_started_at AS last_run, s.last_run_status AS last_status, s.job_status, s.next_start AS next_run,
+       s.total_runs, s.total_failures, e.err_message AS last_error
+FROM timescaledb_information.jobs j
+LEFT JOIN timescaledb_information.job_stats s ON s.job_id = j.job_id
+LEFT JOIN LATERAL (
+    SELECT e.err_message FROM timescaledb_information.job_errors e
+    WHERE e.job_id = j.job_id AND s.total_failures > 0 ORDER BY e.finish_time DESC NULLS LAST LIMIT 1
+) e ON true
+ORDER BY j.job_id
+""")
+
+PARTITIONS = text(f"""
+SELECT p.parent, p.name, p.start, p.stop, CASE WHEN :sizes THEN pg_catalog.pg_total_relation_size(p.oid) END AS bytes,
+       CASE WHEN r.reltuples >= 0 THEN r.reltuples::bigint END AS rows
+FROM ({PARTITIONS_SQL}) p JOIN pg_catalog.pg_class r ON r.oid = p.oid
+WHERE NOT p.is_default AND (CAST(:table AS text) IS NULL OR p.parent = :table)
+""").bindparams(bindparam("table", type_=Text), bindparam("sizes", type_=Boolean))
+
+DEFAULT_PARTITIONS = text(f"SELECT quote_ident(p.name) AS name FROM ({PARTITIONS_SQL}) p WHERE p.is_default")
+OWN_JOBS = text("SELECT * FROM jumpwatch_jobs ORDER BY job_id")
+DATABASE_BYTES = text("SELECT pg_database_size(current_database())")
+WATERMARK = text("""
+SELECT min(CASE WHEN w.watermark > 0 THEN to_timestamp(w.watermark / 1e6) END)
+FROM _timescaledb_catalog.continuous_agg c
+JOIN _timescaledb_catalog.continuous_aggs_watermark w ON w.mat_hypertable_id = c.mat_hypertable_id
+""")
+OWN_WATERMARK = text("SELECT min(value::timestamptz) FROM jumpwatch_meta WHERE key LIKE 'rollup:%'")

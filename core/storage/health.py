@@ -1,0 +1,89 @@
+"""What is well with the database and what is not, each with its reason; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from core.models import Capability, HealthCheck, JobInfo, StorageMode
+
+_SLOW_S = 0.5
+_CLOCK_OFF_S = 5.0
+_FULL = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was read of the database; the checks judge it."""
+
+    capability: Capability | None
+    extension: str | None
+    latency_s: float
+    clock_off_s: float
+    sessions: int
+    max_sessions: int
+    workers: int
+    jobs: tuple[JobInfo, ...]
+    stray: int  # rows in default partitions
+    rolled_up_to: datetime | None
+    newest_raw: datetime | None  # end of the newest raw chunk
+    refresh_start: timedelta
+
+
+def checks(found: Findings, now: datetime | None = None) -> tuple[HealthCheck, ...]:
+    """Return the checks, the gravest kinds first; ``now`` is for tests."""
+    return tuple(_checks(found, now or datetime.now(UTC)))
+
+
+def _checks(found: Findings, now: datetime) -> Iterator[HealthCheck]:
+    slow = found.latency_s > _SLOW_S
+    yield HealthCheck("connection", not slow, f"answers in {found.latency_s * 1000:.1f} ms")
+    yield _mode(found)
+    off = abs(found.clock_off_s)
+    yield HealthCheck(
+        "clock", off < _CLOCK_OFF_S, f"the server's clock is {off:.1f} s off ours" if off >= 1 else "agrees with ours"
+    )
+    room = found.sessions < _FULL * found.max_sessions or found.max_sessions <= 1
+    yield HealthCheck("sessions", room, f"{found.sessions} of {found.max_sessions}")
+    failing = [job for job in found.jobs if job.last_ok is False]
+    text = "; ".join(f"{job.name} ({job.job_id}): {job.last_error or 'failed'}" for job in failing[:3])
+    yield HealthCheck("jobs", not failing, text or f"{len(found.jobs)} jobs, none failing")
+    if found.capability is not None and found.capability.mode is StorageMode.TIMESCALEDB:
+        yield _workers(found)
+    else:
+        stray = f"{found.stray} rows lie in default partitions: `jumpwatch db init` moves them to their own"
+        yield HealthCheck("partitions", not found.stray, stray if found.stray else "every row has its partition")
+    yield _rollups(found, now)
+
+
+def _mode(found: Findings) -> HealthCheck:
+    capability = found.capability
+    if capability is None:
+        return HealthCheck("mode", None, "not known yet")
+    if capability.mode is StorageMode.TIMESCALEDB:
+        if found.extension is None:
+            return HealthCheck("mode", False, "set up for TimescaleDB, and the extension is gone")
+        return HealthCheck("mode", True, f"TimescaleDB {found.extension}, licence {capability.licence}")
+    if found.extension is not None:
+        why = "plain partitions; the extension came later: `jumpwatch db migrate-to` moves to a new database"
+        return HealthCheck("mode", True, why)
+    return HealthCheck("mode", True, "plain partitions; compression needs TimescaleDB")
+
+
+def _workers(found: Findings) -> HealthCheck:
+    if found.capability is not None and not found.capability.background_workers:
+        return HealthCheck("workers", None, "no job runs by itself here; the console runs those that are due")
+    if not found.workers:
+        return HealthCheck("workers", False, "no scheduler is seen: is timescaledb in shared_preload_libraries?")
+    return HealthCheck("workers", True, f"{found.workers} at work")
+
+
+def _rollups(found: Findings, now: datetime) -> HealthCheck:
+    if found.rolled_up_to is None:
+        return HealthCheck("rollups", None, "nothing is rolled up yet")
+    behind = min(now, found.newest_raw or now) - found.rolled_up_to
+    if behind > found.refresh_start:
+        days = behind / timedelta(days=1)
+        return HealthCheck("rollups", False, f"{days:.1f} days behind: older data will not be rolled up by itself")
+    return HealthCheck("rollups", True, f"up to {found.rolled_up_to:%Y-%m-%d %H:%M} UTC")

@@ -1,0 +1,195 @@
+"""Putting samples into the database: ids first, then COPY where it is taken, else arrays; one transaction a batch."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import asyncpg
+
+from core.models import Host, HostSample, Transition
+from core.storage.engine import Database
+from core.storage.errors import PoisonError
+from core.storage.partitions import Coverage
+from core.storage.rows import ItemKey, Row, clean, sample_items, sample_rows, span, transition_rows
+from core.storage.schema import SAMPLE_TABLE, SAMPLE_TABLES, SampleTable
+
+Key = TypeVar("Key")
+_FRESH = timedelta(seconds=30)  # rollups of ours reach to a minute ago; older rows must be told to them
+_TRANSITION_COLUMNS = ("host_id", "ts", "old", "new", "reason", "detail")
+_TRANSITION_TYPES = ("int4", "timestamptz", "text", "text", "text", "text")
+_HOST_IDS = "SELECT name, host_id FROM hosts WHERE name = ANY($1::text[])"
+_NEW_HOSTS = "INSERT INTO hosts (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING"
+_ITEM_IDS = """
+SELECT i.host_id, i.kind, i.name, i.item_id, i.extra FROM items i
+JOIN unnest($1::int4[], $2::text[], $3::text[]) AS w(host_id, kind, name) USING (host_id, kind, name)
+"""
+_NEW_ITEMS = """
+INSERT INTO items (host_id, kind, name, extra)
+SELECT * FROM unnest($1::int4[], $2::text[], $3::text[], $4::text[])
+ON CONFLICT (host_id, kind, name) DO UPDATE SET extra = excluded.extra
+WHERE items.extra IS DISTINCT FROM excluded.extra
+"""
+# Rows that come late lie behind what our own rollups have taken: they are taken again from there.
+_LATE = """
+UPDATE jumpwatch_meta SET value = $1::timestamptz::text, updated = now()
+WHERE key LIKE 'rollup:%' AND value::timestamptz > $1::timestamptz
+"""
+
+
+class Ingest:
+    """Writes batches of samples; remembers ids and partitions. For one task at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._hosts: dict[str, int] = {}
+        self._items: dict[ItemKey, int] = {}
+        self._extras: dict[ItemKey, str | None] = {}
+        self._coverage = Coverage(database)
+
+    def forget(self) -> None:
+        """Read ids and partitions anew; after the database was away it may be another one."""
+        self._hosts.clear()
+        self._items.clear()
+        self._extras.clear()
+        self._coverage.forget()
+
+    async def samples(self, samples: Sequence[HostSample], *, fresh: bool, now: datetime | None = None) -> None:
+        """Store a batch, all of it or none. ``fresh``: by COPY where the server takes it, else with ON CONFLICT.
+
+        Rows that are there already are left alone. Raises PoisonError for data that can never be stored.
+        """
+        if not samples:
+            return
+        first, last = span(samples)
+        partitioned = not self._database.timescale
+        if partitioned:
+            for table in SAMPLE_TABLES:
+                await self._coverage.cover(table.name, first, last)
+        capability = self._database.capability
+        if fresh and capability is not None and capability.copy:
+            try:
+                return await self._store(samples, first, now, copy=True)
+            except _DuplicateError:
+                pass  # some row is there already: the other way leaves it alone
+        await self._store(samples, first, now, copy=False)
+
+    async def _store(self, samples: Sequence[HostSample], first: datetime, now: datetime | None, *, copy: bool) -> None:
+        async with self._database.driver("store samples") as connection:
+            # What is read here is remembered only once the transaction is through.
+            found_hosts = await self._host_ids(connection, {sample.host for sample in samples})
+            found_items, extras = await self._item_ids(connection, samples, found_hosts)
+            rows = sample_rows(samples, _over(found_hosts, self._hosts), _over(found_items, self._items))
+            for name, table_rows in rows.items():
+                if table_rows:
+                    await (_copy if copy else _unnest)(connection, SAMPLE_TABLE[name], table_rows)
+            if not self._database.timescale and (now is None or first < now - _FRESH):
+                await connection.execute(_LATE, first)
+        self._hosts.update(found_hosts)
+        self._items.update(found_items)
+        self._extras.update(extras)
+
+    async def transitions(self, transitions: Sequence[Transition]) -> None:
+        """Store transitions; those that are there already are left alone."""
+        if not transitions:
+            return
+        async with self._database.driver("store transitions") as connection:
+            found = await self._host_ids(connection, {transition.host for transition in transitions})
+            rows = transition_rows(transitions, _over(found, self._hosts))
+            await connection.execute(
+                _unnest_sql("transitions", _TRANSITION_COLUMNS, _TRANSITION_TYPES), *zip(*rows, strict=True)
+            )
+        self._hosts.update(found)
+
+    async def _host_ids(self, connection: Any, names: set[str]) -> dict[str, int]:
+        missing = sorted(name for name in names if name not in self._hosts)
+        if not missing:
+            return {}
+        if any(name != clean(name) for name in missing):
+            raise PoisonError("a host name holds what cannot be stored", operation="store samples")
+        found = await connection.fetch(_HOST_IDS, missing)
+        if len(found) < len(missing):
+            await connection.execute(_NEW_HOSTS, missing)
+            found = await connection.fetch(_HOST_IDS, missing)
+        return {row["name"]: row["host_id"] for row in found}
+
+    async def _item_ids(
+        self, connection: Any, samples: Iterable[HostSample], new_hosts: dict[str, int]
+    ) -> tuple[dict[ItemKey, int], dict[ItemKey, str | None]]:
+        wanted: dict[ItemKey, str | None] = {}
+        for sample in samples:
+            for key, extra in sample_items(sample):
+                if key not in self._items or self._extras[key] != extra:
+                    wanted[key] = extra
+        if not wanted:
+            return {}, {}
+        hosts = self._hosts | new_hosts
+        names = {host_id: host for host, host_id in hosts.items()}
+        # In one order everywhere, so that two writers never wait for each other in a circle.
+        keys = sorted((hosts[host], kind, name) for host, kind, name in wanted)
+        columns = [list(column) for column in zip(*keys, strict=True)]
+        extras = [wanted[names[host_id], kind, name] for host_id, kind, name in keys]
+        found = await connection.fetch(_ITEM_IDS, *columns)
+        same = {(row["host_id"], row["kind"], row["name"]): row["extra"] for row in found}
+        if any(key not in same or same[key] != extra for key, extra in zip(keys, extras, strict=True)):
+            await connection.execute(_NEW_ITEMS, *columns, extras)
+            found = await connection.fetch(_ITEM_IDS, *columns)
+        ids = {(names[row["host_id"]], row["kind"], row["name"]): row["item_id"] for row in found}
+        return ids, wanted
+
+
+def _over(new: dict[Key, int], known: dict[Key, int]) -> Mapping[Key, int]:
+    return ChainMap(new, known) if new else known
+
+
+class _DuplicateError(Exception):
+    """COPY met a row that is there already."""
+
+
+async def _copy(connection: Any, table: SampleTable, rows: list[Row]) -> None:
+    try:
+        await connection.copy_records_to_table(table.name, records=rows, columns=table.columns)
+    except asyncpg.UniqueViolationError as error:
+        raise _DuplicateError from error
+    except (TypeError, ValueError, OverflowError) as error:
+        # asyncpg's encoders raise these bare for a value that the column cannot hold.
+        raise PoisonError(f"a value cannot be stored in {table.name}: {error}", operation="store samples") from error
+
+
+def _unnest_sql(table: str, columns: Sequence[str], types: Sequence[str]) -> str:
+    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(types, 1))
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
+
+
+async def _unnest(connection: Any, table: SampleTable, rows: list[Row]) -> None:
+    arrays = [list(column) for column in zip(*rows, strict=True)]
+    await connection.execute(_unnest_sql(table.name, table.columns, table.types), *arrays)
+
+
+async def sync_hosts(database: Database, hosts: Sequence[Host]) -> None:
+    """Copy the inventory into the database: hosts are added and changed, never removed (their history stays)."""
+    if not hosts:
+        return
+    async with database.driver("copy the inventory") as connection:
+        for host in sorted(hosts, key=lambda host: host.name):
+            await connection.execute(
+                """
+                INSERT INTO hosts (name, address, port, login, groups, tags, interval_s, maintenance, simulated)
+                VALUES ($1, $2, $3, $4, $5::text[], $6::text[], $7, $8, $9)
+                ON CONFLICT (name) DO UPDATE SET address = excluded.address, port = excluded.port,
+                    login = excluded.login, groups = excluded.groups, tags = excluded.tags,
+                    interval_s = excluded.interval_s, maintenance = excluded.maintenance,
+                    simulated = excluded.simulated
+                """,
+                host.name,
+                host.target,
+                host.port,
+                host.user,
+                list(host.groups),
+                list(host.tags),
+                host.interval_s,
+                host.maintenance,
+                host.simulated,
+            )

@@ -1,0 +1,1 @@
+"""Alembic's revisions, forward only, run from the program."""

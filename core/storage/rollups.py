@@ -1,0 +1,151 @@
+"""The coarser copies of the samples: continuous aggregates on TimescaleDB, tables of our own elsewhere."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from core.models import StorageMode
+from core.storage.engine import Database
+from core.storage.partitions import EPOCH, ensure_partitions
+from core.storage.schema import ROLLUPS, Rollup
+from core.storage.schema import metadata as schema
+from core.storage.steps import Progress, StepResult, StepState, no_progress
+from core.storage.timescale import create_aggregate
+
+_TABLE = text("SELECT to_regclass(CAST(:name AS text)) IS NOT NULL")
+
+
+def floor(moment: datetime, width_s: int) -> datetime:
+    """Return the start of the bucket that the moment lies in."""
+    width = timedelta(seconds=width_s)
+    return EPOCH + (moment - EPOCH) // width * width
+
+
+def ceil(moment: datetime, width_s: int) -> datetime:
+    """Return the first start of a bucket at or after the moment."""
+    low = floor(moment, width_s)
+    return low if low == moment else low + timedelta(seconds=width_s)
+
+
+async def create_rollup(database: Database, rollup: Rollup) -> StepResult:
+    """Create one rollup, empty, in the way of the database's mode."""
+    if database.timescale:
+        return await create_aggregate(database, rollup)
+    async with database.connect(f"create rollup {rollup.name}") as connection:
+        if await connection.scalar(_TABLE, {"name": f"public.{rollup.name}"}):
+            return StepResult("rollup", rollup.name, StepState.SKIPPED, "there already")
+        await connection.execute(text(_table_sql(rollup)))
+        await connection.execute(text(f"CREATE TABLE {rollup.name}_default PARTITION OF {rollup.name} DEFAULT"))
+    return StepResult("rollup", rollup.name, StepState.CREATED, f"table, {rollup.width} a bucket")
+
+
+def _table_sql(rollup: Rollup) -> str:
+    types = {column.name: column.type for column in schema.tables[rollup.source.name].columns}
+    figures = ", ".join(
+        f"{f}_sum double precision, {f}_count bigint, {f}_min {kind}, {f}_max {kind}, {f}_last {kind}"
+        for f in rollup.figures
+        for kind in (str(types[f]),)
+    )
+    keys = ", ".join(f"{key} integer NOT NULL" for key in rollup.source.keys)
+    return (
+        f"CREATE TABLE {rollup.name} (bucket timestamptz NOT NULL, {keys}, samples bigint NOT NULL, {figures}, "
+        f"PRIMARY KEY ({', '.join(rollup.source.keys)}, bucket)) PARTITION BY RANGE (bucket)"
+    )
+
+
+def select_sql(rollup: Rollup, where: str = "") -> str:
+    """Return the query that makes the rollup's rows of [:start, :stop) from the samples, without TimescaleDB."""
+    keys = ", ".join(rollup.source.keys)
+    made = ", ".join(
+        f"CAST(sum({f}) AS double precision), count({f}), min({f}), max({f}), (array_agg({f} ORDER BY ts DESC))[1]"
+        for f in rollup.figures
+    )
+    return (
+        f"SELECT date_bin(INTERVAL '{rollup.width}', ts, TIMESTAMPTZ '1970-01-01 00:00:00+00') AS bucket, {keys}, "
+        f"count(*), {made} FROM {rollup.source.name} WHERE ts >= :start AND ts < :stop {where} GROUP BY bucket, {keys}"
+    )
+
+
+async def refresh(database: Database, rollup: Rollup, start: datetime, stop: datetime) -> None:
+    """Bring the rollup up to date over [start, stop), widened to whole buckets.
+
+    It never reaches back over raw data that was dropped, for that would empty the rollup there.
+    """
+    oldest = await oldest_raw(database, rollup.source.name)
+    if oldest is None:
+        return
+    start = max(floor(start, rollup.width_s), ceil(oldest, rollup.width_s))
+    stop = ceil(stop, rollup.width_s)
+    if start >= stop:
+        return
+    if database.timescale:
+        async with database.maintenance(operation=f"refresh {rollup.name}") as connection:
+            # CALL takes no bound parameters in every version: the name is our own, the times are formatted by us.
+            await connection.execute(
+                text(f"CALL refresh_continuous_aggregate('{rollup.name}', '{start.isoformat()}', '{stop.isoformat()}')")
+            )
+        return
+    step = max(database.retention.chunk_interval, timedelta(seconds=rollup.width_s))
+    while start < stop:  # in pieces, so that no statement runs for long
+        end = min(ceil(start + step, rollup.width_s), stop)
+        await _refresh_table(database, rollup, start, end)
+        start = end
+
+
+async def _refresh_table(database: Database, rollup: Rollup, start: datetime, stop: datetime) -> None:
+    await ensure_partitions(database, rollup.name, start, stop)
+    keys = {*rollup.source.keys, "bucket"}
+    changed = ", ".join(f"{column} = excluded.{column}" for column in rollup.columns if column not in keys)
+    async with database.connect(f"refresh {rollup.name}") as connection:
+        await connection.execute(
+            text(
+                f"INSERT INTO {rollup.name} ({', '.join(rollup.columns)}) {select_sql(rollup)} "
+                f"ON CONFLICT ({', '.join(rollup.source.keys)}, bucket) DO UPDATE SET {changed}"
+            ),
+            {"start": start, "stop": stop},
+        )
+
+
+async def oldest_raw(database: Database, table: str) -> datetime | None:
+    """Return the start of the oldest chunk or partition of a table of samples; None where it has none."""
+    from core.storage.catalogue import read_chunks
+
+    chunks = await read_chunks(database, table, sizes=False)
+    return min((chunk.start for chunk in chunks), default=None)
+
+
+async def refresh_all(
+    database: Database, start: datetime, stop: datetime, progress: Progress = no_progress
+) -> None:
+    """Bring every rollup up to date over [start, stop)."""
+    for rollup in ROLLUPS:
+        progress(f"rolling up {rollup.name}")
+        await refresh(database, rollup, start, stop)
+
+
+async def uncovered(database: Database, table: str, start: datetime, stop: datetime) -> str:
+    """Say why raw data of [start, stop) may not be dropped yet; empty where every rollup holds all of it.
+
+    Rows are counted, raw against rolled up, over whole buckets: exact in every mode and version.
+    """
+    for rollup in (rollup for rollup in ROLLUPS if rollup.source.name == table):
+        span = {"start": floor(start, rollup.width_s), "stop": ceil(stop, rollup.width_s)}
+        async with database.connect(f"compare {table} with {rollup.name}") as connection:
+            raw = await connection.scalar(
+                text(f"SELECT count(*) FROM {table} WHERE ts >= :start AND ts < :stop"), span
+            )
+            rolled = await connection.scalar(
+                text(f"SELECT coalesce(sum(samples), 0) FROM {rollup.name} WHERE bucket >= :start AND bucket < :stop"),
+                span,
+            )
+        if int(raw or 0) > int(rolled or 0):
+            return f"{int(raw or 0) - int(rolled or 0)} of its rows are not in {rollup.name} yet"
+    return ""
+
+
+def mode_word(database: Database) -> str:
+    """Name the mode as people read it."""
+    mode = database.capability.mode if database.capability else None
+    return "TimescaleDB" if mode is StorageMode.TIMESCALEDB else "native partitions"

@@ -1,0 +1,115 @@
+"""Setting a database up, step by step and again at will: schema, chunks, compression, rollups, retention."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from core.exceptions import InfrastructureException
+from core.ports import Clock, SystemClock
+from core.storage import timescale
+from core.storage.capability import GET_TIMESCALE
+from core.storage.engine import Database
+from core.storage.migrate import migrate, prepare_extension, revision
+from core.storage.partitions import ensure_ahead
+from core.storage.rollups import create_rollup
+from core.storage.schema import ROLLUPS, SAMPLE_TABLES
+from core.storage.setup_times import keep_for
+from core.storage.steps import Progress, StepResult, StepState, no_progress
+
+
+async def _step(step: str, target: str, work: Awaitable[StepResult]) -> StepResult:
+    """Await one step; what it raises becomes its answer, and the next steps are still tried."""
+    try:
+        return await work
+    except InfrastructureException as error:
+        return StepResult(step, target, StepState.FAILED, error.message)
+
+
+async def _each(
+    step: str, names: Iterable[str], work: Callable[[str], Awaitable[StepResult]], progress: Progress
+) -> list[StepResult]:
+    results = []
+    for name in names:
+        progress(f"{step} {name}")
+        results.append(await _step(step, name, work(name)))
+    return results
+
+
+def _partitioned(step: str) -> list[StepResult]:
+    return [StepResult(step, table.name, StepState.SKIPPED, GET_TIMESCALE) for table in SAMPLE_TABLES]
+
+
+async def create_hypertables(
+    database: Database, progress: Progress = no_progress, clock: Clock | None = None
+) -> list[StepResult]:
+    """Make the sample tables hypertables, or their partitions ahead of time."""
+    if not database.timescale:
+        now = (clock or SystemClock()).now()
+        await ensure_ahead(database, now)
+        return [StepResult("partitions", table.name, StepState.SKIPPED, "made ahead") for table in SAMPLE_TABLES]
+    tables = {table.name: table for table in SAMPLE_TABLES}
+    return await _each(
+        "hypertable", tables, lambda name: timescale.create_hypertable(database, tables[name]), progress
+    )
+
+
+async def setup_compression_policies(database: Database, progress: Progress = no_progress) -> list[StepResult]:
+    """Enable compression and let a job compress what is older than compress_after."""
+    if not database.timescale:
+        return _partitioned("compression policy")
+    results = []
+    for table in SAMPLE_TABLES:
+        progress(f"compression {table.name}")
+        results.append(await _step("compression", table.name, timescale.enable_compression(database, table)))
+        results.append(await _step("compression policy", table.name, timescale.compression_policy(database, table)))
+    return results
+
+
+async def create_rollups(database: Database, progress: Progress = no_progress) -> list[StepResult]:
+    """Create the rollups and, on TimescaleDB, the jobs that refresh them."""
+    results = []
+    for rollup in ROLLUPS:
+        progress(f"rollup {rollup.name}")
+        results.append(await _step("rollup", rollup.name, create_rollup(database, rollup)))
+        if database.timescale:
+            results.append(await _step("refresh policy", rollup.name, timescale.refresh_policy(database, rollup)))
+    return results
+
+
+async def setup_retention_policies(database: Database, progress: Progress = no_progress) -> list[StepResult]:
+    """Let a job drop what is older than the settings keep; where there are no such jobs, ours does it."""
+    times = keep_for(database.retention)
+    if not database.timescale:
+        why = "our own job drops what is rolled up and old"
+        return [StepResult("retention policy", name, StepState.SKIPPED, why) for name in times]
+    rollups = {rollup.name for rollup in ROLLUPS}
+    return await _each(
+        "retention policy",
+        times,
+        lambda name: timescale.retention_policy(database, name, times[name], rollup=name in rollups),
+        progress,
+    )
+
+
+async def initialise(
+    database: Database, progress: Progress = no_progress, clock: Clock | None = None
+) -> list[StepResult]:
+    """Set the database up or bring it to the settings; idempotent. Raises only where nothing could be done.
+
+    Steps that fail are in the answer with their reason. The mode is recorded by the first migration and stays.
+    """
+    progress("looking at the database")
+    results = []
+    if await revision(database) is None:
+        results.append(await prepare_extension(database))
+        await database.refresh_capability()
+    progress("schema")
+    results.append(await migrate(database))
+    results += await create_hypertables(database, progress, clock)
+    results += await setup_compression_policies(database, progress)
+    results += await create_rollups(database, progress)
+    if not database.timescale:
+        await ensure_ahead(database, (clock or SystemClock()).now())  # of the rollups, which are there now
+    results += await setup_retention_policies(database, progress)
+    await database.forget_connections()
+    return results

@@ -1,0 +1,298 @@
+"""Samples on disk while the database is away: append-only segments of checked records, bounded by bytes and age.
+
+A segment is a file of records: length (4 bytes), CRC-32 (4 bytes), payload (JSON). Its writer holds a lock on it, so
+another console replays only what a dead one left. Nothing is synced: the page cache outlives kill -9, not the machine.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import struct
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from core.exceptions import ConfigurationError
+from core.models import (
+    DiskFigures,
+    FilesystemFigures,
+    HostSample,
+    HostState,
+    InterfaceFigures,
+    Reason,
+    SectionStatus,
+    SystemFigures,
+    Transition,
+)
+
+Record = HostSample | Transition
+_HEAD = struct.Struct(">II")
+_MAX_RECORD = 4 << 20
+_SYSTEM = tuple(field.name for field in fields(SystemFigures))
+_FILESYSTEM = tuple(field.name for field in fields(FilesystemFigures))
+_DISK = tuple(field.name for field in fields(DiskFigures))
+_INTERFACE = tuple(field.name for field in fields(InterfaceFigures))
+
+
+def encode(record: Record) -> bytes:
+    """Return the record's payload."""
+    if isinstance(record, Transition):
+        flat: list[Any] = [
+            "t", record.host, record.ts.timestamp(), record.old.value, record.new.value, record.reason.value,
+            record.detail,
+        ]  # fmt: skip
+    else:
+        flat = [
+            "s", record.host, record.ts.timestamp(), record.seq, record.boot_id, record.uptime_s,
+            record.host_clock and record.host_clock.timestamp(), [getattr(record.system, n) for n in _SYSTEM],
+            _pack(record.filesystems, _FILESYSTEM), _pack(record.disks, _DISK), _pack(record.interfaces, _INTERFACE),
+            {name: status.value for name, status in record.sections.items()}, record.interval_s,
+        ]  # fmt: skip
+    return json.dumps(flat, separators=(",", ":")).encode()
+
+
+def _pack(things: Sequence[Any] | None, names: tuple[str, ...]) -> list[list[Any]] | None:
+    return None if things is None else [[getattr(thing, name) for name in names] for thing in things]
+
+
+def decode(payload: bytes) -> Record:
+    """Return the record of a payload; ValueError, KeyError or TypeError where it is none."""
+    flat = json.loads(payload)
+    if flat[0] == "t":
+        _, host, ts, old, new, reason, detail = flat
+        return Transition(host, _time(ts), HostState(old), HostState(new), Reason(reason), detail)
+    _, host, ts, seq, boot, uptime, clock, system, filesystems, disks, interfaces, sections, interval = flat
+    return HostSample(
+        host=host,
+        ts=_time(ts),
+        seq=seq,
+        boot_id=boot,
+        uptime_s=uptime,
+        host_clock=None if clock is None else _time(clock),
+        system=SystemFigures(*system),
+        filesystems=None if filesystems is None else tuple(FilesystemFigures(*f) for f in filesystems),
+        disks=None if disks is None else tuple(DiskFigures(*d) for d in disks),
+        interfaces=None if interfaces is None else tuple(InterfaceFigures(*i) for i in interfaces),
+        sections={name: SectionStatus(value) for name, value in sections.items()},
+        interval_s=interval,
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@dataclass(slots=True)
+class Segment:
+    """One file of records; ``file`` is open and locked while it is ours."""
+
+    path: Path
+    descriptor: int
+    bytes: int = 0
+    records: int = 0
+    samples: int = 0
+    newest: float = 0.0  # ts of its newest record
+
+
+@dataclass(slots=True)
+class Read:
+    """What a segment held; ``broken`` counts the places where it could not be read on."""
+
+    records: list[Record]
+    broken: int = 0
+
+
+class Spool:
+    """The segments of one folder. Every method blocks on the disk: call it in a thread, one at a time."""
+
+    def __init__(self, folder: Path, *, max_bytes: int, max_age_s: float) -> None:
+        self._folder = folder
+        self._max_bytes, self._max_age = max_bytes, max_age_s
+        self._segment_bytes = max(64 * 1024, min(4 << 20, max_bytes // 16))
+        self._current: Segment | None = None
+        self._done: list[Segment] = []  # ours, full, oldest first
+        self._serial = 0
+        self.dropped = 0  # samples lost at the bounds
+        self.broken = 0  # corrupt places met on reading
+
+    @property
+    def samples(self) -> int:
+        """Samples waiting in segments that are ours."""
+        return sum(segment.samples for segment in self._ours())
+
+    @property
+    def empty(self) -> bool:
+        """No segment of ours waits."""
+        return not self._done and self._current is None
+
+    def open(self) -> None:
+        """Make the folder and take over what dead consoles left; ConfigurationError where it cannot be written."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.adopt()
+        except OSError as error:
+            raise ConfigurationError(
+                f"the spool folder {self._folder} cannot be used: {error.strerror}; see JUMPWATCH_STATE_DIR",
+                operation="open the spool",
+            ) from error
+
+    def adopt(self) -> int:
+        """Take the segments that no living console holds; returns how many samples came with them."""
+        mine = {segment.path for segment in self._ours()}
+        found = 0
+        for path in sorted(self._folder.glob("*.spool")):
+            if path in mine:
+                continue
+            segment = _lock(path, os.O_RDWR)
+            if segment is None:
+                continue
+            read = _read(segment)
+            self.broken += read.broken
+            segment.records = len(read.records)
+            segment.samples = sum(isinstance(record, HostSample) for record in read.records)
+            segment.newest = max((record.ts.timestamp() for record in read.records), default=0.0)
+            if not read.records:
+                self._remove(segment)
+                continue
+            found += segment.samples
+            self._done.append(segment)
+        self._done.sort(key=lambda segment: segment.newest)
+        return found
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Write the records at the end; OSError where the disk refuses (then nothing of them is kept)."""
+        chunk = bytearray()
+        for record in records:
+            payload = encode(record)
+            chunk += _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
+        if self._current is not None and self._current.bytes + len(chunk) > self._segment_bytes:
+            self.seal()
+        segment = self._current or self._begin()
+        try:
+            written = 0
+            while written < len(chunk):
+                written += os.write(segment.descriptor, memoryview(chunk)[written:])
+        except OSError:
+            os.ftruncate(segment.descriptor, segment.bytes)  # no half record in the middle
+            os.lseek(segment.descriptor, segment.bytes, os.SEEK_SET)
+            raise
+        segment.bytes += len(chunk)
+        segment.records += len(records)
+        segment.samples += sum(isinstance(record, HostSample) for record in records)
+        segment.newest = max([segment.newest, *(record.ts.timestamp() for record in records)])
+        self._bound_bytes()
+
+    def seal(self) -> Segment | None:
+        """End the current segment; the next record begins a new one."""
+        segment, self._current = self._current, None
+        if segment is not None:
+            self._done.append(segment)
+        return segment
+
+    def oldest(self) -> tuple[Segment, list[Record]] | None:
+        """Return the oldest segment that waits and its records, too old ones left out and counted."""
+        self.seal()
+        while self._done:
+            segment = self._done[0]
+            read = _read(segment)
+            self.broken += read.broken
+            limit = time.time() - self._max_age
+            fresh = [record for record in read.records if record.ts.timestamp() >= limit]
+            self.dropped += sum(isinstance(record, HostSample) for record in read.records) - sum(
+                isinstance(record, HostSample) for record in fresh
+            )
+            if fresh:
+                return segment, fresh
+            self.remove(segment)
+        return None
+
+    def remove(self, segment: Segment) -> None:
+        """Forget a segment: its records are in the database, or lost and counted."""
+        self._done = [other for other in self._done if other is not segment]
+        if self._current is segment:
+            self._current = None
+        self._remove(segment)
+
+    def close(self) -> None:
+        """Let go of the segments; what is in them waits on disk for the next console."""
+        for segment in self._ours():
+            os.close(segment.descriptor)
+            if not segment.records:
+                segment.path.unlink(missing_ok=True)
+        self._current, self._done = None, []
+
+    def _ours(self) -> Iterator[Segment]:
+        yield from self._done
+        if self._current is not None:
+            yield self._current
+
+    def _begin(self) -> Segment:
+        while True:
+            self._serial += 1
+            path = self._folder / f"{time.time_ns():020d}-{os.getpid()}-{self._serial}.spool"
+            segment = _lock(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            if segment is not None:
+                self._current = segment
+                return segment
+
+    def _bound_bytes(self) -> None:
+        total = sum(segment.bytes for segment in self._ours())
+        while total > self._max_bytes and self._done:
+            lost = self._done.pop(0)
+            total -= lost.bytes
+            self.dropped += lost.samples
+            self._remove(lost)
+
+    @staticmethod
+    def _remove(segment: Segment) -> None:
+        segment.path.unlink(missing_ok=True)
+        os.close(segment.descriptor)
+
+
+def _lock(path: Path, flags: int) -> Segment | None:
+    """Open and lock a segment; None where another console holds it or removed it meanwhile."""
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    except (FileNotFoundError, FileExistsError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    if os.fstat(descriptor).st_nlink == 0:
+        os.close(descriptor)
+        return None
+    return Segment(path, descriptor, bytes=os.fstat(descriptor).st_size)
+
+
+def _read(segment: Segment) -> Read:
+    """Read a segment's records; a torn or corrupt end is left out and counted."""
+    data = b""
+    os.lseek(segment.descriptor, 0, os.SEEK_SET)
+    while block := os.read(segment.descriptor, 1 << 20):
+        data += block
+    read, place = Read([]), 0
+    while place < len(data):
+        if place + _HEAD.size > len(data):
+            read.broken += 1
+            break
+        length, checksum = _HEAD.unpack_from(data, place)
+        payload = data[place + _HEAD.size : place + _HEAD.size + length]
+        if length > _MAX_RECORD or len(payload) < length:
+            read.broken += 1
+            break
+        place += _HEAD.size + length
+        try:
+            if zlib.crc32(payload) != checksum:
+                raise ValueError("checksum")
+            read.records.append(decode(payload))
+        except (ValueError, KeyError, TypeError, IndexError):
+            read.broken += 1
+    return read

@@ -1,0 +1,206 @@
+"""Hypertables and policies on TimescaleDB; every step may be run again and says what it found."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.storage.engine import Database
+from core.storage.schema import MINUTE, Rollup, SampleTable
+from core.storage.steps import StepResult, StepState
+
+COMPRESSION, RETENTION, REFRESH = "policy_compression", "policy_retention", "policy_refresh_continuous_aggregate"
+
+_HYPERTABLE = text("""
+SELECT h.id, h.compression_state, d.interval_length AS interval_us
+FROM _timescaledb_catalog.hypertable h JOIN _timescaledb_catalog.dimension d ON d.hypertable_id = h.id
+WHERE h.schema_name = 'public' AND h.table_name = :name
+""")
+_MATERIAL = text("""
+SELECT c.mat_hypertable_id AS id FROM _timescaledb_catalog.continuous_agg c
+WHERE c.user_view_schema = 'public' AND c.user_view_name = :name
+""")
+_JOB = text("""
+SELECT job_id, config, schedule_interval FROM timescaledb_information.jobs
+WHERE proc_name = :proc AND coalesce(config->>'mat_hypertable_id', config->>'hypertable_id') = :id
+""")
+_COLUMNSTORE = text("SELECT EXISTS (SELECT FROM pg_proc WHERE proname = 'add_columnstore_policy')")
+
+
+def seconds(value: timedelta) -> str:
+    """Return a length of time as a PostgreSQL interval."""
+    return f"{value.total_seconds():.0f} seconds"
+
+
+async def has_columnstore(connection: AsyncConnection) -> bool:
+    """Say whether this TimescaleDB speaks of columnstore (2.18 and newer) where it spoke of compression."""
+    return bool(await connection.scalar(_COLUMNSTORE))
+
+
+async def create_hypertable(database: Database, table: SampleTable) -> StepResult:
+    """Make the table a hypertable, or bring its chunk interval to the setting (for chunks to come)."""
+    step, interval = "hypertable", database.retention.chunk_interval
+    async with database.connect(f"create hypertable {table.name}") as connection:
+        found = (await connection.execute(_HYPERTABLE, {"name": table.name})).one_or_none()
+        arguments = {"table": table.name, "interval": seconds(interval)}
+        if found is None:
+            await connection.execute(
+                text(
+                    "SELECT create_hypertable(CAST(CAST(:table AS text) AS regclass), "
+                    "by_range('ts', CAST(CAST(:interval AS text) AS interval)), "
+                    "create_default_indexes => false, migrate_data => true)"
+                ),
+                arguments,
+            )
+            return StepResult(step, table.name, StepState.CREATED, f"chunks of {interval}")
+        if found.interval_us == interval // timedelta(microseconds=1):
+            return StepResult(step, table.name, StepState.SKIPPED, f"chunks of {interval} already")
+        await connection.execute(
+            text(
+                "SELECT set_chunk_time_interval(CAST(CAST(:table AS text) AS regclass), "
+                "CAST(CAST(:interval AS text) AS interval))"
+            ),
+            arguments,
+        )
+    return StepResult(step, table.name, StepState.CHANGED, f"chunks of {interval} from the next one on")
+
+
+async def enable_compression(database: Database, table: SampleTable) -> StepResult:
+    """Say how chunks are compressed: by host, and within it by item and time."""
+    async with database.connect(f"enable compression of {table.name}") as connection:
+        found = (await connection.execute(_HYPERTABLE, {"name": table.name})).one_or_none()
+        if found is None:
+            return StepResult("compression", table.name, StepState.FAILED, "it is no hypertable")
+        if found.compression_state:
+            return StepResult("compression", table.name, StepState.SKIPPED, "enabled already")
+        words = (
+            ("enable_columnstore", "segmentby", "orderby")
+            if await has_columnstore(connection)
+            else ("compress", "compress_segmentby", "compress_orderby")
+        )
+        # Names from our own schema, none from outside; ALTER TABLE takes no bound parameters.
+        await connection.execute(
+            text(
+                f"ALTER TABLE {table.name} SET (timescaledb.{words[0]}, timescaledb.{words[1]} = 'host_id', "
+                f"timescaledb.{words[2]} = '{table.order_by}')"
+            )
+        )
+    return StepResult("compression", table.name, StepState.CREATED, f"by host_id, ordered by {table.order_by}")
+
+
+async def compression_policy(database: Database, table: SampleTable) -> StepResult:
+    """Let chunks older than compress_after be compressed by a background job."""
+    after = database.retention.compress_after
+    async with database.connect(f"compression policy of {table.name}") as connection:
+        found = (await connection.execute(_HYPERTABLE, {"name": table.name})).one_or_none()
+        if found is None:
+            return StepResult("compression policy", table.name, StepState.FAILED, "it is no hypertable")
+        job = await _job(connection, COMPRESSION, found.id)
+        if job is not None:
+            return await _adjust(connection, job, "compression policy", table.name, {"compress_after": after})
+        if await has_columnstore(connection):
+            call = "CALL add_columnstore_policy(CAST(CAST(:t AS text) AS regclass), after => CAST(CAST(:a AS text) AS interval))"
+        else:
+            call = "SELECT add_compression_policy(CAST(CAST(:t AS text) AS regclass), compress_after => CAST(CAST(:a AS text) AS interval))"
+        await connection.execute(text(call), {"t": table.name, "a": seconds(after)})
+    return StepResult("compression policy", table.name, StepState.CREATED, f"after {after}")
+
+
+async def retention_policy(database: Database, name: str, after: timedelta, *, rollup: bool = False) -> StepResult:
+    """Let chunks of a hypertable or rollup older than ``after`` be dropped by a background job."""
+    async with database.connect(f"retention policy of {name}") as connection:
+        found = (await connection.execute(_MATERIAL if rollup else _HYPERTABLE, {"name": name})).one_or_none()
+        if found is None:
+            return StepResult("retention policy", name, StepState.FAILED, "it is not there")
+        job = await _job(connection, RETENTION, found.id)
+        if job is not None:
+            return await _adjust(connection, job, "retention policy", name, {"drop_after": after})
+        await connection.execute(
+            text(
+                "SELECT add_retention_policy(CAST(CAST(:t AS text) AS regclass), "
+                "drop_after => CAST(CAST(:a AS text) AS interval))"
+            ),
+            {"t": name, "a": seconds(after)},
+        )
+    return StepResult("retention policy", name, StepState.CREATED, f"after {after}")
+
+
+async def create_aggregate(database: Database, rollup: Rollup) -> StepResult:
+    """Create the continuous aggregate, empty; a refresh fills it."""
+    async with database.connect(f"create rollup {rollup.name}") as connection:
+        if (await connection.execute(_MATERIAL, {"name": rollup.name})).one_or_none() is not None:
+            return StepResult("rollup", rollup.name, StepState.SKIPPED, "there already")
+        await connection.execute(text(aggregate_sql(rollup)))
+    return StepResult("rollup", rollup.name, StepState.CREATED, f"continuous aggregate, {rollup.width} a bucket")
+
+
+def aggregate_sql(rollup: Rollup) -> str:
+    """Return the statement that creates a continuous aggregate; every name in it is from our own schema."""
+    keys = ", ".join(rollup.source.keys)
+    made = ", ".join(
+        f"sum({f}) AS {f}_sum, count({f}) AS {f}_count, min({f}) AS {f}_min, max({f}) AS {f}_max, "
+        f"last({f}, ts) AS {f}_last"
+        for f in rollup.figures
+    )
+    return (
+        f"CREATE MATERIALIZED VIEW {rollup.name} WITH (timescaledb.continuous, timescaledb.materialized_only = true) AS "
+        f"SELECT time_bucket(INTERVAL '{rollup.width}', ts) AS bucket, {keys}, count(*) AS samples, {made} "
+        f"FROM {rollup.source.name} GROUP BY bucket, {keys} WITH NO DATA"
+    )
+
+
+async def refresh_policy(database: Database, rollup: Rollup) -> StepResult:
+    """Let a background job refresh the rollup over the last ``refresh_start``, never further back."""
+    start, end = database.retention.refresh_start, timedelta(seconds=rollup.width_s)
+    every = timedelta(minutes=5) if rollup.width_s == MINUTE else timedelta(minutes=30)
+    async with database.connect(f"refresh policy of {rollup.name}") as connection:
+        found = (await connection.execute(_MATERIAL, {"name": rollup.name})).one_or_none()
+        if found is None:
+            return StepResult("refresh policy", rollup.name, StepState.FAILED, "the rollup is not there")
+        job = await _job(connection, REFRESH, found.id)
+        if job is not None:
+            wanted = {"start_offset": start, "end_offset": end}
+            return await _adjust(connection, job, "refresh policy", rollup.name, wanted)
+        await connection.execute(
+            text(
+                "SELECT add_continuous_aggregate_policy(CAST(CAST(:t AS text) AS regclass), "
+                "start_offset => CAST(CAST(:start AS text) AS interval), "
+                "end_offset => CAST(CAST(:end AS text) AS interval), "
+                "schedule_interval => CAST(CAST(:every AS text) AS interval))"
+            ),
+            {"t": rollup.name, "start": seconds(start), "end": seconds(end), "every": seconds(every)},
+        )
+    return StepResult("refresh policy", rollup.name, StepState.CREATED, f"the last {start}, every {every}")
+
+
+async def _job(connection: AsyncConnection, proc: str, table_id: int) -> Any:
+    return (await connection.execute(_JOB, {"proc": proc, "id": str(table_id)})).first()
+
+
+async def _adjust(
+    connection: AsyncConnection, job: Any, step: str, target: str, wanted: dict[str, timedelta]
+) -> StepResult:
+    """Bring a job's configuration to the settings; the job keeps its id and its history."""
+    config = dict(job.config)
+    changed = []
+    for key, value in wanted.items():
+        same = await connection.scalar(
+            text("SELECT CAST(CAST(:old AS text) AS interval) = CAST(CAST(:new AS text) AS interval)"),
+            {"old": str(config.get(key) or "0"), "new": seconds(value)},
+        )
+        if not same:
+            changed.append(f"{key} {config.get(key)} -> {value}")
+            config[key] = seconds(value)
+    if not changed:
+        return StepResult(step, target, StepState.SKIPPED, "as set already")
+    await connection.execute(
+        text("SELECT alter_job(:id, config => CAST(CAST(:config AS text) AS jsonb))"),
+        {"id": job.job_id, "config": json.dumps(config)},
+    )
+    return StepResult(step, target, StepState.CHANGED, "; ".join(changed))
+
+

@@ -1,0 +1,275 @@
+"""The lossless way to the database: takes at once, flushes each second, spools to disk while the database is away."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from core.config import RetentionSettings
+from core.exceptions import InfrastructureException
+from core.models import HostSample, Transition, WriterStats
+from core.ports import Clock, SystemClock
+from core.storage.engine import Database
+from core.storage.errors import PoisonError
+from core.storage.ingest import Ingest
+from core.storage.spool import Record, Segment, Spool
+
+_LOG = logging.getLogger(__name__)
+_RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 15.0
+_ADOPT_EVERY_S = 60.0
+_T = TypeVar("_T")
+
+
+def spool_folder(state_dir: Path, database: Database) -> Path:
+    """Return the spool's folder for this very database: samples never end in another one."""
+    settings, address = database.settings, database.address
+    target = f"{settings.host}:{settings.port}/{settings.name}" if address is None else address.kind
+    return state_dir / hashlib.sha256(target.encode()).hexdigest()[:12]
+
+
+class BatchWriter:
+    """SampleSink: ``put`` never waits. ``run`` is awaited by its owner; ``stop`` drains to the database or the spool.
+
+    ``spool_dir`` gets a folder a database. kill -9 loses at most what came within the last flush interval.
+    """
+
+    def __init__(
+        self, database: Database, retention: RetentionSettings, spool_dir: Path, clock: Clock | None = None
+    ) -> None:
+        self._database = database
+        self._clock = clock or SystemClock()
+        self._ingest = Ingest(database)
+        self._rows, self._tick = retention.flush_rows, retention.flush_interval_s / 2
+        self._limit = max(20_000, 4 * retention.flush_rows)
+        self._spool = Spool(
+            spool_folder(spool_dir, database),
+            max_bytes=retention.spool_max_bytes,
+            max_age_s=retention.spool_max_age.total_seconds(),
+        )
+        self._queue: deque[Record] = deque()
+        self._wake, self._finished = asyncio.Event(), asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._spool_open = False
+        self._retry_at: float | None = None  # None: the database took the last batch
+        self._failures = 0
+        self._adopted_at = 0.0
+        self._stored = self._lost = 0
+        self._flushed_at = None if clock is None else None
+        self._error: str | None = None
+        self._stats = WriterStats()
+
+    def put(self, sample: HostSample) -> None:
+        """Take a sample; the oldest one is dropped and counted where the queue is full."""
+        self._take(sample)
+
+    def put_transition(self, transition: Transition) -> None:
+        """Take a transition, as ``put`` does."""
+        self._take(transition)
+
+    def _take(self, record: Record) -> None:
+        if len(self._queue) >= self._limit:
+            self._queue.popleft()
+            self._lost += 1
+        self._queue.append(record)
+        if len(self._queue) >= self._rows:
+            self._wake.set()
+
+    def stats(self) -> WriterStats:
+        """Return the figures of this moment, in samples."""
+        return WriterStats(
+            stored=self._stored,
+            queued=len(self._queue),
+            spooled=self._spool.samples,
+            dropped=self._lost + self._spool.dropped + self._spool.broken,
+            last_flush=self._flushed_at,
+            last_error=self._error,
+        )
+
+    async def run(self) -> None:
+        """Flush until ``stop`` or cancellation; what is left then lies in the spool."""
+        self._task = asyncio.current_task()
+        try:
+            await self._disk(self._spool.open)
+            self._spool_open = True
+            while not self._stopping:
+                await self._turn()
+            await self._drain()
+        finally:
+            self._leave()
+
+    async def stop(self, deadline_s: float = 2.0) -> None:
+        """Drain within ``deadline_s`` seconds to the database, the rest to the spool; then ``run`` has ended."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is None:  # it never ran
+            await self._disk(self._spool.open)
+            self._spool_open = True
+            self._leave()
+            return
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._finished.wait()
+        except TimeoutError:
+            self._task.cancel()  # its way out writes the queue to the spool
+            async with asyncio.timeout(max(1.0, deadline_s)):
+                await self._finished.wait()
+
+    def _leave(self) -> None:
+        """Write what is queued to the spool and let go of it. Blocks shortly: the loop may be about to end."""
+        try:
+            if self._spool_open:
+                batch = self._batch(len(self._queue))
+                if batch:
+                    self._append(batch)
+                self._spool.close()
+        finally:
+            self._finished.set()
+
+    async def _turn(self) -> None:
+        more = await self._replay() if self._ready() else False
+        if not more and len(self._queue) < self._rows:
+            try:
+                async with asyncio.timeout(self._tick):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+        self._wake.clear()
+        while self._queue:
+            batch = self._batch(self._rows)
+            if self._ready():
+                await self._deliver(batch)
+            else:
+                await self._keep(batch)
+            if self._stopping:
+                return
+
+    async def _drain(self) -> None:
+        while self._queue:
+            batch = self._batch(self._rows)
+            if self._retry_at is None:
+                await self._deliver(batch)
+            else:
+                await self._keep(batch)
+
+    def _ready(self) -> bool:
+        """The database took the last batch, or it is time to try it again."""
+        return self._retry_at is None or self._clock.monotonic() >= self._retry_at
+
+    def _batch(self, most: int) -> list[Record]:
+        return [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
+
+    async def _deliver(self, batch: list[Record]) -> None:
+        """Store a batch; one that takes longer than half an interval lies in the spool meanwhile."""
+        store = asyncio.create_task(self._store(batch, fresh=True))
+        segment: Segment | None = None
+        try:
+            done, _ = await asyncio.wait({store}, timeout=self._tick)
+            if not done:
+                segment = await self._keep_apart(batch)
+            while not done:
+                done, _ = await asyncio.wait({store}, timeout=self._tick)
+                if not done and self._queue:
+                    await self._keep(self._batch(len(self._queue)))
+        except BaseException:
+            store.cancel()
+            await asyncio.wait({store}, timeout=1)
+            if segment is None and not (store.done() and not store.cancelled() and store.exception() is None):
+                self._append(batch)
+            raise
+        if store.result():
+            if segment is not None:
+                await self._disk(lambda: self._spool.remove(segment))
+        elif segment is None:
+            await self._keep(batch)
+
+    async def _store(self, batch: Sequence[Record], *, fresh: bool) -> bool:
+        """Store all of a batch but its poison; False where the database is away."""
+        try:
+            if self._database.capability is None:
+                await self._database.open()
+            await self._store_some(batch, fresh=fresh)
+        except InfrastructureException as error:
+            self._failed(error)
+            return False
+        self._retry_at, self._failures, self._error = None, 0, self._error if self._lost else None
+        self._flushed_at = self._clock.now()
+        return True
+
+    async def _store_some(self, batch: Sequence[Record], *, fresh: bool) -> None:
+        samples = [record for record in batch if isinstance(record, HostSample)]
+        transitions = [record for record in batch if isinstance(record, Transition)]
+        now = self._clock.now()
+        try:
+            await self._ingest.samples(samples, fresh=fresh, now=now)
+            self._stored += len(samples)
+            await self._ingest.transitions(transitions)
+        except PoisonError as error:
+            if len(batch) == 1:
+                self._lost += 1
+                self._error = f"a row of {batch[0].host} cannot be stored and was left out: {error.message}"
+                _LOG.error("%s", self._error)
+                return
+            # One bad row never blocks the rest: each half is tried by itself. Those stored already are left alone.
+            middle = len(batch) // 2
+            for half in (batch[:middle], batch[middle:]):
+                await self._store_some(half, fresh=False)
+
+    def _failed(self, error: InfrastructureException) -> None:
+        if self._failures == 0:
+            _LOG.warning("samples go to the spool: %s", error.message)
+            self._ingest.forget()
+        wait = min(_RETRY_MOST_S, _RETRY_FIRST_S * 2 ** min(self._failures, 10))
+        self._failures += 1
+        self._retry_at = self._clock.monotonic() + random.uniform(wait / 2, wait)  # noqa: S311 - jitter, no secret
+        self._error = error.message
+
+    async def _replay(self) -> bool:
+        """Store the oldest segment of the spool; True where another one waits."""
+        now = self._clock.monotonic()
+        if self._spool.empty and self._retry_at is None and now - self._adopted_at > _ADOPT_EVERY_S:
+            self._adopted_at = now
+            await self._disk(self._spool.adopt)
+        if self._spool.empty:
+            return False
+        found = await self._disk(self._spool.oldest)
+        if found is None:
+            return False
+        segment, records = found
+        for start in range(0, len(records), self._rows):
+            if self._stopping or not await self._store(records[start : start + self._rows], fresh=False):
+                return False
+            while self._queue:  # fresh ones never wait for old ones
+                await self._deliver(self._batch(self._rows))
+        await self._disk(lambda: self._spool.remove(segment))
+        return not self._spool.empty
+
+    async def _keep(self, batch: list[Record]) -> None:
+        await self._disk(lambda: self._append(batch))
+
+    async def _keep_apart(self, batch: list[Record]) -> Segment | None:
+        def work() -> Segment | None:
+            self._spool.seal()
+            self._append(batch)
+            return self._spool.seal()
+
+        return await self._disk(work)
+
+    def _append(self, batch: Sequence[Record]) -> None:
+        try:
+            self._spool.append(batch)
+        except OSError as error:
+            self._lost += sum(isinstance(record, HostSample) for record in batch)
+            self._error = f"{len(batch)} records are lost: the spool cannot be written: {error.strerror}"
+            _LOG.error("%s", self._error)
+
+    @staticmethod
+    async def _disk(work: Callable[[], _T]) -> _T:
+        """Do disk work in a thread; it is brief, and finished even when the caller is cancelled."""
+        return await asyncio.shield(asyncio.to_thread(work))
