@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 from typing import ClassVar
 
+from rich.text import Text
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -69,9 +72,8 @@ class JumpwatchApp(App[None]):
             await self.services.start(self.receive)
         except InfrastructureException as error:
             self.notify(clean(error.message), title="The start failed", severity="error", timeout=30, markup=False)
-        finally:
-            follow.stop()
-            self.main.update_startup()
+        follow.stop()
+        self.main.update_startup()
 
     # Views come from any task of the loop; only the newest one is kept, one message is under way.
     def receive(self, view: FleetView) -> None:
@@ -96,6 +98,12 @@ class JumpwatchApp(App[None]):
             await self.push_screen(TooSmall())
         elif covered and not small:
             await self.pop_screen()
+
+    def _fatal_error(self) -> None:
+        # A defect of ours: the traceback goes to the log, a line that names it to the person.
+        error = sys.exc_info()[1] or self._exception
+        logging.getLogger("jumpwatch.console").critical("the console failed", exc_info=error)
+        self.panic(Text(f"Jumpwatch met an error it did not expect: {clean(repr(error), 300)}. The log has the rest."))
 
     # Quitting.
     def action_leave(self) -> None:

@@ -38,7 +38,7 @@ def init(args: argparse.Namespace) -> int:
         from core.database import initialise
 
         async with composition.open_storage(settings, say) as storage:
-            steps = await initialise(storage.database, settings.retention, say)
+            steps = await initialise(storage.database, say)
         if args.json:
             print_json(steps)
         else:
@@ -76,6 +76,8 @@ def chunks(args: argparse.Namespace) -> int:
                 [_chunk_row(chunk) for chunk in found],
                 right=frozenset({5, 6, 7}),
             )
+            if not found:
+                say("no chunks; `jumpwatch db status` says whether the database is set up")
         return 0
 
     return _with_storage(args, work)

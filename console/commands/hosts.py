@@ -119,7 +119,7 @@ def _check(settings: ApplicationSettings, hosts: list[Host], wanted: dict[str, s
         taken = [r for c in checks if c.review and not c.review.changed and _taken(r := c.review, wanted, ask=ask)]
         if not taken:
             break
-        run(_accept_all(settings, taken))
+        _accept_all(taken)
         again = {c.host.name for c in checks if c.review in taken}
         fresh = run(composition.check_hosts(settings, [h for h in hosts if h.name in again]))
         by_name = {one.host.name: one for one in fresh}
@@ -128,12 +128,12 @@ def _check(settings: ApplicationSettings, hosts: list[Host], wanted: dict[str, s
     return 0 if all(one.ok for one in checks) else 3
 
 
-async def _accept_all(settings: ApplicationSettings, reviews: list[HostKeyReview]) -> None:
-    from core.ssh import HostKeyReviews
+def _accept_all(reviews: list[HostKeyReview]) -> None:
+    """Append the keys to their known_hosts; only keys of places of which nothing is known come here."""
+    from core.ssh.known_hosts import append_line, pattern
 
-    keys = HostKeyReviews(settings.ssh.known_hosts)
     for review in reviews:
-        await keys.accept(review)
+        append_line(Path(review.known_hosts), f"{pattern(review.address, review.port)} {review.public_key}")
         say(f"accepted {review.fingerprint} ({review.key_type}) for {review.address}, in {review.known_hosts}")
 
 

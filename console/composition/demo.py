@@ -9,14 +9,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.database import Database
-from core.simulator.process import SimulatorProcess
-from core.storage.history import write_history
-
 from console.composition.storage import start_demo_server
 from core.config import ApplicationSettings
+from core.database import Database
 from core.models import Host
 from core.simulator.history import generate_history
+from core.simulator.process import SimulatorProcess
+from core.storage.chunks import StorageChunks, compress_older_than
+from core.storage.history import write_history
 from core.storage.servers import ManagedServer
 
 _DAYS = 10
@@ -34,6 +34,7 @@ class DemoWorld:
         self._server: ManagedServer | None = None
         self._hosts: asyncio.Future[list[Host]] = asyncio.get_running_loop().create_future()
         self.notices: tuple[str, ...] = ()
+        self.history_written = asyncio.Event()
 
     async def start_fleet(self) -> list[Host]:
         """Start the simulated hosts; the first of them is this machine."""
@@ -49,15 +50,17 @@ class DemoWorld:
         return database
 
     async def write_history(self, database: Database) -> None:
-        """Write ten days of the fleet's story through the normal storage path."""
+        """Write ten days of the fleet's story through the normal storage path, and compress what is old enough."""
         hosts = await self._hosts
-        await write_history(
-            database,
-            hosts,
-            generate_history(hosts, days=_DAYS, step_s=_STEP_S, until=datetime.now(UTC)),
-            self._settings.retention,
-            self._say,
-        )
+        story = generate_history(hosts, days=_DAYS, step_s=_STEP_S, until=datetime.now(UTC))
+        expected = int(len(hosts) * _DAYS * 86_400 / _STEP_S)
+        await write_history(database, hosts, story, self._say, expected=expected)
+        if database.capability is None or not database.capability.compression:
+            return
+        keeper = StorageChunks(database)
+        for chunk in await compress_older_than(keeper, self._settings.retention.compress_after):
+            self._say(f"compressing {chunk.hypertable} of {chunk.start:%d %b}")
+            await keeper.compress(chunk)
 
     async def stop(self) -> None:
         """Stop the simulator and the server at the same time and remove what they wrote."""

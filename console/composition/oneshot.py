@@ -6,15 +6,17 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core.collectors import SampleAssembler
-from core.ssh import AsyncSSHFactory, HostKeyReviews, reason_of
-
+from core.collectors.assemble import SampleAssembler
+from core.collectors.loop import loop_calls
 from core.config import ApplicationSettings
 from core.exceptions import DataCollectionError, InfrastructureException, SSHTimeoutError
 from core.live_state import LiveState
 from core.models import Host, HostKeyReview, HostSample, HostState, HostView, Reason, Transition
 from core.polling.assess import Assessor, Limits
 from core.ports import SystemClock
+from core.ssh.error_mapping import reason_of
+from core.ssh.hostkeys import HostKeyReviews
+from core.ssh.pool import AsyncSSHFactory
 
 _FIRST_INTERVAL_S = 1.0  # rates need two frames; one second apart is enough for a look
 
@@ -41,8 +43,8 @@ def make_factory(settings: ApplicationSettings, keys: HostKeyReviews) -> AsyncSS
     return AsyncSSHFactory(
         settings.ssh,
         keys,
+        loop_calls(settings.polling.frame_max_bytes),
         heartbeat_s=settings.polling.heartbeat_s,
-        frame_max_bytes=settings.polling.frame_max_bytes,
     )
 
 

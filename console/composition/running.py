@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
-from core.collectors import SampleAssembler
-from core.ssh import HostKeyReviews, reason_of
+import structlog
 
 from console.composition.demo import DemoWorld
 from console.composition.oneshot import limits_of, make_factory
 from console.composition.storage_lane import StorageLane
 from console.event_bridge import EventBridge
 from console.services import Post
+from core.collectors.assemble import SampleAssembler
 from core.config import ApplicationSettings
 from core.events import EventBus, HostKeyWaiting, Notice, RoleChanged
 from core.exceptions import BusinessLogicError, InfrastructureException
@@ -25,6 +25,10 @@ from core.polling.backoff import Backoff
 from core.polling.poller import PollingContext
 from core.polling.supervisor import PollingSupervisor
 from core.ports import SystemClock
+from core.ssh.error_mapping import reason_of
+from core.ssh.hostkeys import HostKeyReviews
+
+log = structlog.get_logger("console")
 
 
 class Running:
@@ -89,9 +93,19 @@ class Running:
         await self.bus.start()
         async with asyncio.TaskGroup() as group:
             group.create_task(EventBridge(self.bus, self.live, post, self._refresh).run(), name="bridge")
-            group.create_task(self._fleet(), name="fleet")
-            group.create_task(self.storage.run(), name="storage")
+            group.create_task(self._apart("fleet", self._fleet()), name="fleet")
+            group.create_task(self._apart("storage", self.storage.run()), name="storage")
             group.create_task(self._pausing(), name="pausing")
+
+    async def _apart(self, lane: str, work: Coroutine[None, None, None]) -> None:
+        """One lane's defect ends that lane alone, loudly: logged, and a standing line on the screen."""
+        try:
+            await work
+        except Exception as exc:  # the boundary of a lane
+            log.exception("lane ended", lane=lane)
+            text = f"{lane} stopped by a defect of Jumpwatch ({type(exc).__name__}): quit and start again"
+            self.live.set_standing(notices=(text,))
+            self.bus.emit_nowait(Notice(source=lane, text=text, level="error"))
 
     async def stop(self) -> None:
         """Pollers first, then what they fed, the database, and last what was started for us."""

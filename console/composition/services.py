@@ -62,9 +62,7 @@ class LiveServices:
     async def _run(self, post: Post) -> None:
         """Own everything until cancelled; a fault that nothing below caught is shown, never swallowed."""
         try:
-            settings = await asyncio.to_thread(self._load)
-            self.say("loading")
-            make = await asyncio.to_thread(_import_running)
+            settings, make = await asyncio.to_thread(self._prepare)
             self._interval_s = settings.polling.interval_s
             self._running = make(settings, self.say, demo=self._demo)
             await self._running.run(post)
@@ -72,12 +70,25 @@ class LiveServices:
             self.say(exc.message)
             post(FleetView(at=self._clock.now(), notices=(exc.message,), version=1))
 
+    def _prepare(self) -> tuple[ApplicationSettings, type[Running]]:
+        """Read the settings, open the log file and import the rest; in a thread, for all of it blocks."""
+        settings = self._load()
+        from core.logging import configure_logging
+
+        configure_logging(settings, to_stderr=False)
+        self.say("loading")
+        from console.composition.running import Running
+
+        return settings, Running
+
     def say(self, line: str) -> None:
         """Add a line to what the start has done."""
         self._lines.append(line)
         del self._lines[:-20]
 
     async def stop(self) -> None:
+        from core.logging import shutdown_logging
+
         main, self._main = self._main, None
         if main is None:
             return
@@ -89,6 +100,7 @@ class LiveServices:
                     await self._running.stop()
             except TimeoutError:
                 self.say("not everything closed in time")
+            await asyncio.to_thread(shutdown_logging)
 
     async def plan(self, request: PlanRequest) -> Plan:
         return await self._ready().operations().plan(request)
@@ -140,9 +152,3 @@ class LiveServices:
         if self._running is None:
             raise BusinessLogicError("still starting: try again in a moment")
         return self._running
-
-
-def _import_running() -> type[Running]:
-    from console.composition.running import Running
-
-    return Running

@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.database import Database, initialise
-from core.storage.audit import DatabaseAudit
-from core.storage.chunks import StorageChunks
-
 from core.config import ApplicationSettings
+from core.database import Database, initialise
 from core.events import EventBus
 from core.exceptions import ConfigurationError, InfrastructureException
 from core.operations import Gate, Operations
+from core.storage.audit import StorageAudit
+from core.storage.chunks import StorageChunks
 from core.storage.servers import EmbeddedServer, ManagedServer, WasmServer, wasm_missing
 
 Progress = Callable[[str], None]
@@ -26,13 +25,13 @@ class Storage:
 
     database: Database
     keeper: StorageChunks
-    audit: DatabaseAudit
+    audit: StorageAudit
     operations: Operations
 
 
 def storage_of(database: Database, settings: ApplicationSettings, bus: EventBus, gate: Gate) -> Storage:
     """Join the parts that act on an open database."""
-    keeper, audit = StorageChunks(database), DatabaseAudit(database)
+    keeper, audit = StorageChunks(database), StorageAudit(database)
     operations = Operations(keeper, audit, settings.retention, bus, gate=gate, capability=lambda: database.capability)
     return Storage(database, keeper, audit, operations)
 
@@ -79,8 +78,8 @@ async def opened(settings: ApplicationSettings, progress: Progress) -> AsyncIter
             await server.stop()
 
 
-async def prepare(database: Database, settings: ApplicationSettings, progress: Progress) -> None:
-    """Migrate and set up hypertables, compression, rollups and retention; raises at the first step that failed."""
-    for step in await initialise(database, settings.retention, progress):
-        if step.status == "failed":
-            raise ConfigurationError(f"{step.name}: {step.reason}", operation="db init")
+async def prepare(database: Database, progress: Progress) -> None:
+    """Migrate and set up hypertables, compression, rollups and retention; raises for the first step that failed."""
+    for step in await initialise(database, progress):
+        if not step.ok:
+            raise ConfigurationError(f"{step.step} {step.target}: {step.reason}", operation="db init")

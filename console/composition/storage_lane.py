@@ -9,24 +9,27 @@ from dataclasses import replace
 from datetime import timedelta
 
 import structlog
-from core.database import Database
-from core.storage.lock import PollerLock
-from core.storage.queries import latest_hosts
-from core.storage.writer import BatchWriter
 
 from console.composition.demo import DemoWorld
 from console.composition.late_sink import LateSink
 from console.composition.storage import embedded, prepare, storage_of
 from core.config import ApplicationSettings
+from core.database import Database
 from core.events import DatabaseStateChanged, EventBus
 from core.exceptions import ConfigurationError, InfrastructureException
 from core.live_state import LiveState
 from core.models import DatabaseState, DatabaseView, Host, PollerRole
 from core.operations import Gate, Operations
 from core.ports import Clock
+from core.storage import queries
+from core.storage.housekeeping import Housekeeper
+from core.storage.ingest import sync_hosts
+from core.storage.lock import PollerLock
 from core.storage.servers import ManagedServer
+from core.storage.writer import BatchWriter
 
 _LOCK_S = 2.0
+_HOUSE_S = 5.0
 _RETRY_CAP_S = 15.0
 _FOLLOW_S = 2.0
 _FOLLOW_AGE = timedelta(hours=1)
@@ -61,12 +64,12 @@ class StorageLane:
         self._role = PollerRole.STARTING
         self._view = DatabaseView()
         self._hosts: list[Host] = []
+        self._inventory_changed = asyncio.Event()
 
     def set_hosts(self, hosts: list[Host]) -> None:
         """Take the inventory, for its copy in the database."""
         self._hosts = hosts
-        if self._writer:
-            self._writer.set_hosts(hosts)
+        self._inventory_changed.set()
 
     async def run(self) -> None:
         """Run until cancelled; what fails is told and tried again, the pollers go on meanwhile."""
@@ -87,7 +90,6 @@ class StorageLane:
             self._live.set_standing(notices=self._world.notices)
         self._database = database
         self._writer = BatchWriter(database, self._settings.retention, spool, self._clock)
-        self._writer.set_hosts(self._hosts)
         self.sink.attach(self._writer)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._writer.run(), name="writer")
@@ -97,10 +99,10 @@ class StorageLane:
         """Drain the writer to the database or the spool, let the lock go, close, stop our server."""
         if self._writer:
             await self._writer.stop(0.7)
-        for part in (self._lock, self._database):
-            if part:
+        for close in (self._lock and self._lock.release, self._database and self._database.close):
+            if close:
                 with suppress(InfrastructureException):
-                    await part.close()
+                    await close()
         if self._server:
             await self._server.stop()
 
@@ -118,7 +120,7 @@ class StorageLane:
         while True:
             try:
                 await database.open()
-                await prepare(database, self._settings, self._say)
+                await prepare(database, self._say)
                 break
             except InfrastructureException as exc:
                 state = DatabaseState.UNSUPPORTED if isinstance(exc, ConfigurationError) else DatabaseState.AWAY
@@ -134,6 +136,8 @@ class StorageLane:
             group.create_task(self._reading(database), name="database-view")
             group.create_task(self._deciding(self._lock), name="poller-lock")
             group.create_task(self._following(database), name="follow")
+            group.create_task(self._keeping_house(database), name="housekeeping")
+            group.create_task(self._copying_inventory(database), name="inventory-copy")
             if self._world:
                 group.create_task(self._history(self._world, database), name="history")
 
@@ -142,6 +146,8 @@ class StorageLane:
             await world.write_history(database)
         except InfrastructureException as exc:
             self._live.set_standing(notices=(f"the demo's history could not be written: {exc.message}",))
+        finally:
+            world.history_written.set()
         self.refresh.set()
 
     async def _reading(self, database: Database) -> None:
@@ -167,7 +173,34 @@ class StorageLane:
                 if held:
                     await self._become(PollerRole.POLLER, "")
                 else:
-                    await self._become(PollerRole.VIEWER, "another console polls for this database")
+                    holder = await lock.holder()
+                    await self._become(PollerRole.VIEWER, f"{holder.name if holder else 'another console'} polls")
+            await asyncio.sleep(_LOCK_S)
+
+    async def _keeping_house(self, database: Database) -> None:
+        """As the poller, run the jobs that no background worker runs here."""
+        housekeeper = Housekeeper(database, self._clock)
+        if self._world:
+            await self._world.history_written.wait()  # its jobs would compress half of a day
+        while True:
+            if self._role is PollerRole.POLLER:
+                try:
+                    await housekeeper.run_due()
+                except InfrastructureException as exc:
+                    log.warning("housekeeping", error=exc.message)
+            await asyncio.sleep(_HOUSE_S)
+
+    async def _copying_inventory(self, database: Database) -> None:
+        """The database holds a copy of the inventory: tags and addresses beside the history."""
+        while True:
+            await self._inventory_changed.wait()
+            if self._role is PollerRole.POLLER:
+                self._inventory_changed.clear()
+                try:
+                    await sync_hosts(database, self._hosts)
+                except InfrastructureException as exc:
+                    log.warning("inventory not copied", error=exc.message)
+                    self._inventory_changed.set()
             await asyncio.sleep(_LOCK_S)
 
     async def _following(self, database: Database) -> None:
@@ -175,13 +208,15 @@ class StorageLane:
         while True:
             if self._role is PollerRole.VIEWER:
                 with suppress(InfrastructureException):
-                    latest = await latest_hosts(database, at=self._clock.now(), max_age=_FOLLOW_AGE)
-                    self._live.set_hosts([h.host for h in latest])
-                    for host in latest:
-                        self._live.apply_transition(host.transition)
-                        if host.sample:
-                            self._live.apply_sample(host.sample)
+                    await self._look_on(database)
             await asyncio.sleep(_FOLLOW_S)
+
+    async def _look_on(self, database: Database) -> None:
+        self._live.set_hosts(list(await queries.hosts(database)))
+        for transition in (await queries.states(database)).values():
+            self._live.apply_transition(transition)
+        for sample in (await queries.latest(database, max_age=_FOLLOW_AGE)).values():
+            self._live.apply_sample(sample)
 
     async def _become(self, role: PollerRole, detail: str) -> None:
         if role is not self._role:

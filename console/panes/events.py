@@ -22,7 +22,7 @@ from core.models import EventLine, FleetView
 class EventList(LineList):
     """One line an event."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "host of the event", id="events.open")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "host", id="events.open")]
     utc = True
 
     def fingerprint(self, row: Hashable) -> Hashable:
@@ -30,7 +30,9 @@ class EventList(LineList):
 
     def draw_header(self, width: int) -> Line:
         head = self.palette.head
-        return Line().gap().cell("TIME", 15, head).cell("SEVERITY", 10, head).cell("SOURCE", 17, head).add("EVENT", head)
+        return (
+            Line().gap().cell("TIME", 15, head).cell("SEVERITY", 10, head).cell("SOURCE", 17, head).add("EVENT", head)
+        )
 
     def draw_row(self, row: Hashable, width: int) -> Line:
         assert isinstance(row, EventLine)

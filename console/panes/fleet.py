@@ -45,7 +45,7 @@ class FleetPane(Pane):
         self._shown: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
-        with Horizontal():
+        with Horizontal(id="fleet-main"):
             yield FleetTable(id="fleet-table")
             yield LinesView(id="fleet-preview")
         yield LinesView(id="fleet-empty")
@@ -110,7 +110,7 @@ class FleetPane(Pane):
         sheet = self.query_one("#fleet-empty", LinesView)
         if sheet.display != empty:
             sheet.display = empty
-            self.query_one(Horizontal).display = not empty
+            self.query_one("#fleet-main").display = not empty
         self._draw_empty()
 
     def _draw_empty(self) -> None:

@@ -45,6 +45,7 @@ class FleetTable(LineList):
         self.now = datetime.now(UTC)
         self.interval_s = 10.0
         self.order = "severity"
+        self.nothing = "no host passes the filter: esc clears it"
 
     def fingerprint(self, row: Hashable) -> Hashable:
         view = self.hosts.get(str(row))
@@ -117,7 +118,7 @@ class FleetTable(LineList):
         if reason and not detail:
             return line.gap().cell(clean(view.detail) or reason, max(0, width - line.width), look.warn)
         if plot:
-            style = look.faint if stale else look.info
+            style = look.faint if stale else look.plot
             line.gap().cell(spark(view.history.cpu, plot), plot, style)
         if detail:
             line.gap().cell(reason, detail, look.warn)
@@ -127,7 +128,6 @@ class FleetTable(LineList):
         sample, look = view.sample, self.palette
         system = sample.system if sample else None
         cpu, mem, disk = (system.cpu_pct, system.mem_pct, disk_pct(view)) if system else (None, None, None)
-        received, sent = net_bps(view)
 
         def put(text: str, cells: int, severity: int = 0) -> None:
             style: Style = look.faint if gone or text == DASH else look.level(severity)
@@ -136,7 +136,10 @@ class FleetTable(LineList):
         put(percent(cpu), _PCT, level(cpu, CPU))
         put(percent(mem), _PCT, level(mem, MEMORY))
         put(percent(disk), _PCT, level(disk, DISK))
+        if gone:  # what is wrong matters more than old figures
+            return
         put(number(system.load1 if system else None), _LOAD)
+        received, sent = net_bps(view)
         put(short_bytes(received), _NET)
         put(short_bytes(sent), _NET)
 

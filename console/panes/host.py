@@ -83,7 +83,7 @@ class HostPane(Pane):
             text = f"{self.host} is not in the inventory any more" if self.host else "no host: 1 shows the fleet"
             return [Line(), Line().add(text, sheet.look.dim)]
         columns = 3 if sheet.width >= 130 else 2 if sheet.width >= 60 else 1
-        rows = max(2, min(7, (height - 14) // (6 // columns) - 2))
+        rows = max(2, min(7, (height - 14) // (6 // columns) - 2 - (columns > 1)))
         blank = Line()
         return [
             *sheet_of.header(view, sheet),

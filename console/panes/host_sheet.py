@@ -13,7 +13,7 @@ from console.panes.hostfilter import disk_pct, net_bps
 from console.panes.remedies import remedy
 from console.widgets.line import Line, wrap
 from console.widgets.palette import Palette
-from console.widgets.plots import Values, bar, braille, top_of
+from console.widgets.plots import Values, area, bar, top_of
 from console.widgets.severity import BUSY, CPU, DISK, HOST_STATES, MEMORY, age_level, level
 from core.models import HostState, HostView, SectionStatus
 
@@ -97,16 +97,24 @@ def _facts(facts: Sequence[tuple[str, str, Style]], sheet: Sheet) -> list[Line]:
     return [*lines, line]
 
 
-def _plot(title: str, values: Values, top: float, now: str, severity: int, size: tuple[int, int], look: Palette,
-          unit: Callable[[float | None], str]) -> list[Line]:  # fmt: skip
+def _plot(
+    title: str,
+    values: Values,
+    top: float,
+    now: str,
+    severity: int,
+    size: tuple[int, int],
+    look: Palette,
+    unit: Callable[[float | None], str],
+) -> list[Line]:
     width, height = size
     room = width - 6
     head = Line().cell(title, max(0, width - len(now) - 1), look.head).gap().add(now, look.level(severity))
     lines = [head]
-    for row, text in enumerate(braille(values, room, height, top)):
-        label = unit(top) if row == 0 else unit(0.0) if row == height - 1 else ""
+    for row, text in enumerate(area(values, room, height, top)):
+        label = unit(top) if row == 0 else "0" if row == height - 1 else ""
         line = Line().cell(label, 5, look.faint, True).gap()
-        lines.append(line.add(text, look.level(severity) if severity else look.info))
+        lines.append(line.add(text, look.level(severity) if severity else look.plot))
     return lines
 
 
@@ -126,7 +134,7 @@ def plots(view: HostView, sheet: Sheet, height: int, columns: int) -> list[Line]
     loads = " ".join(number(x) for x in (system.load1, system.load5, system.load15)) if system else DASH
     look = sheet.look
     blocks = [
-        _plot("CPU", past.cpu, 100.0, percent(cpu), level(cpu, CPU), size, look, percent),
+        _plot(f"CPU  {_covered(view)}".rstrip(), past.cpu, 100.0, percent(cpu), level(cpu, CPU), size, look, percent),
         _plot("MEMORY", past.mem, 100.0, percent(mem), level(mem, MEMORY), size, look, percent),
         _plot("NET", past.net, net_top, f"rx {rate(received)}  tx {rate(sent)}", 0, size, look, short_bytes),
         _plot("LOAD", past.load, load_top, loads if load is not None else DASH, 0, size, look, number),
@@ -140,7 +148,15 @@ def plots(view: HostView, sheet: Sheet, height: int, columns: int) -> list[Line]
             for column, part in enumerate(parts):
                 line.to(column * (width + 2)).extend(part)
             lines.append(line)
+        if height >= 4 and start + columns < len(blocks):
+            lines.append(Line())
     return lines
+
+
+def _covered(view: HostView) -> str:
+    """Return the span of time that the plots cover, in words."""
+    times = view.history.times
+    return f"last {span((times[-1] - times[0]).total_seconds())}" if len(times) > 1 else ""
 
 
 def filesystems(view: HostView, sheet: Sheet) -> list[Line]:
@@ -160,7 +176,7 @@ def filesystems(view: HostView, sheet: Sheet) -> list[Line]:
     for each in rows:
         used = each.used_pct
         filled, empty = bar(None if used is None else used / 100, gauge)
-        style = look.level(level(used, DISK)) if level(used, DISK) else look.info
+        style = look.level(level(used, DISK)) if level(used, DISK) else look.plot
         line = Line().cell(clean(each.mount), name, look.text).gap()
         line.add(filled, style).add(empty, look.faint).cell(percent(used), 5, look.level(level(used, DISK)), True)
         line.cell(short_bytes(each.size), 7, look.text, True).cell(short_bytes(each.available), 7, look.text, True)
@@ -178,8 +194,17 @@ def disks(view: HostView, sheet: Sheet) -> list[Line]:
     if sample is None or sample.disks is None:
         return [Line().add("not known", look.dim)]
     name = max(10, min(28, sheet.width - 44))
-    lines = [_columns(("DEVICE", name, False), ("READ/s", 9, True), ("WRITE/s", 9, True), ("R/s", 8, True),
-                      ("W/s", 8, True), ("BUSY", 6, True), style=look.head)]  # fmt: skip
+    lines = [
+        _columns(
+            ("DEVICE", name, False),
+            ("READ/s", 9, True),
+            ("WRITE/s", 9, True),
+            ("R/s", 8, True),
+            ("W/s", 8, True),
+            ("BUSY", 6, True),
+            style=look.head,
+        )
+    ]
     for each in sample.disks:
         line = Line().cell(clean(each.device), name, look.text)
         for text in (short_bytes(each.read_bps), short_bytes(each.write_bps)):
@@ -196,8 +221,18 @@ def interfaces(view: HostView, sheet: Sheet) -> list[Line]:
     if sample is None or sample.interfaces is None:
         return [Line().add("not known", look.dim)]
     name = max(10, min(28, sheet.width - 50))
-    lines = [_columns(("INTERFACE", name, False), ("RX/s", 9, True), ("TX/s", 9, True), ("RX PKT", 8, True),
-                      ("TX PKT", 8, True), ("ERR/s", 8, True), ("DROP/s", 8, True), style=look.head)]  # fmt: skip
+    lines = [
+        _columns(
+            ("INTERFACE", name, False),
+            ("RX/s", 9, True),
+            ("TX/s", 9, True),
+            ("RX PKT", 8, True),
+            ("TX PKT", 8, True),
+            ("ERR/s", 8, True),
+            ("DROP/s", 8, True),
+            style=look.head,
+        )
+    ]
     for each in sample.interfaces:
         line = Line().cell(clean(each.interface), name, look.text)
         for text in (short_bytes(each.rx_bps), short_bytes(each.tx_bps)):

@@ -18,6 +18,8 @@ from console.screens.plan_sheet import plan_lines, progress_lines
 from console.widgets.linesview import LinesView
 from core.exceptions import InfrastructureException
 
+FULL_BELOW = 116
+
 
 class Drawer(ModalScreen[None]):
     """Cancel is the default; Apply wakes when the name is typed; escape closes always."""
@@ -57,6 +59,7 @@ class Drawer(ModalScreen[None]):
         self.operation.watcher = None
 
     def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.width < FULL_BELOW, "full")
         self.call_after_refresh(self._draw)
 
     def _show_plan(self) -> None:

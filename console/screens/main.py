@@ -187,8 +187,7 @@ class MainScreen(Screen[None]):
         self.notify(clean(error.message), title="Not done", severity="error", timeout=8, markup=False)
 
     def on_remark(self, message: Remark) -> None:
-        severity = "warning" if message.severity == "warning" else "information"
-        self.notify(clean(message.text), severity=severity, timeout=3, markup=False)
+        self.notify(clean(message.text), severity=message.severity, timeout=3, markup=False)
 
     def on_copy_wanted(self, message: CopyWanted) -> None:
         self.app.copy_to_clipboard(message.text)

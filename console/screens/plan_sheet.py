@@ -65,18 +65,24 @@ def progress_lines(operation: Operation, width: int, look: Palette) -> list[Line
         line.add(f" {operation.done}/{operation.total}", look.text)
         lines += [line, Line().cell("  " + clean(operation.at_hand), width, look.dim)]
     elif operation.error:
-        lines += [Line().add("✗ failed: " if not n else "  ", look.bad).add(part, look.bad)
-                  for n, part in enumerate(wrap(clean(operation.error), width - 10))]  # fmt: skip
+        lines += [
+            Line().add("✗ failed: " if not n else "  ", look.bad).add(part, look.bad)
+            for n, part in enumerate(wrap(clean(operation.error), width - 10))
+        ]
     elif outcome is not None:
         style = look.ok if outcome.ok else look.bad
         mark = "● done: " if outcome.ok else "✗ failed: "
-        lines += [Line().add(mark if not n else "  ", style).add(part, look.text)
-                  for n, part in enumerate(wrap(clean(outcome.summary), width - 10))]  # fmt: skip
+        lines += [
+            Line().add(mark if not n else "  ", style).add(part, look.text)
+            for n, part in enumerate(wrap(clean(outcome.summary), width - 10))
+        ]
         if outcome.before_bytes is not None and outcome.after_bytes is not None:
             text = f"{long_bytes(outcome.before_bytes)} → {long_bytes(outcome.after_bytes)}"
             lines.append(Line().gap(2).add(text, look.text))
         for name, reason in outcome.failed[:3]:
-            lines += [Line().add("✗ " if not n else "  ", look.bad).add(part, look.bad)
-                      for n, part in enumerate(wrap(f"{clean(name)}: {clean(reason)}", width - 2))]  # fmt: skip
+            lines += [
+                Line().add("✗ " if not n else "  ", look.bad).add(part, look.bad)
+                for n, part in enumerate(wrap(f"{clean(name)}: {clean(reason)}", width - 2))
+            ]
         lines.append(Line().gap(2).add(f"audit {clean(outcome.audit_id)}", look.dim))
     return lines

@@ -20,7 +20,7 @@ from console.widgets.palette import Palette, palette_of
 _MAX_KEPT = 1000
 
 
-class LineList(ScrollView, can_focus=True):
+class LineList(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows with identities, a cursor that stays on its row's identity, and a header that does not scroll."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -33,6 +33,7 @@ class LineList(ScrollView, can_focus=True):
         Binding("enter", "open", "open", show=False, id="list.open"),
     ]
     HEADER: ClassVar[bool] = True
+    nothing = ""
     cursor: reactive[int] = reactive(0, repaint=False)
 
     @dataclass
@@ -135,6 +136,8 @@ class LineList(ScrollView, can_focus=True):
         index = self.scroll_offset.y + y - header
         if not 0 <= index < len(self.rows):
             self._painted.pop(y, None)
+            if not self.rows and self.nothing and y == header:
+                return Line().gap().add(self.nothing, self.palette.dim).strip(width, base)
             return Strip.blank(width, base)
         row = self.rows[index]
         print_of = self.fingerprint(row)

@@ -15,7 +15,7 @@ from console.widgets.line import Line
 from console.widgets.palette import Palette, palette_of
 
 
-class LinesView(ScrollView, can_focus=False):
+class LinesView(ScrollView, can_focus=False, inherit_bindings=False):
     """Shows lines; scrolls where they do not fit."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -27,12 +27,11 @@ class LinesView(ScrollView, can_focus=False):
         Binding("pageup,ctrl+u", "scroll_pages(-1)", "page up", show=False, id="sheet.pageup"),
     ]
 
-    def __init__(
-        self, *, id: str | None = None, classes: str | None = None, can_focus: bool = False
-    ) -> None:
+    def __init__(self, *, id: str | None = None, classes: str | None = None, can_focus: bool = False) -> None:
         super().__init__(id=id, classes=classes)
         self.can_focus = can_focus
         self._lines: list[Strip] = []
+        self._source: Sequence[Line] = ()
 
     @property
     def palette(self) -> Palette:
@@ -48,6 +47,7 @@ class LinesView(ScrollView, can_focus=False):
         """Take the lines, drawn for the present width."""
         width, base = self.size.width, self.rich_style
         strips = [line.strip(max(width, 1), base) for line in lines]
+        self._source = lines
         before, self._lines = self._lines, strips
         if len(strips) != len(before):
             self.virtual_size = Size(width, len(strips))
@@ -66,7 +66,10 @@ class LinesView(ScrollView, can_focus=False):
         return Strip.blank(self.size.width, self.rich_style)
 
     def on_resize(self, event: events.Resize) -> None:
-        self.virtual_size = Size(self.size.width, len(self._lines))
+        # Lines handed over before the layout was known were cut to nothing.
+        width, base = self.size.width, self.rich_style
+        self._lines = [line.strip(max(width, 1), base) for line in self._source]
+        self.virtual_size = Size(width, len(self._lines))
 
     def action_scroll_lines(self, step: int) -> None:
         self.scroll_relative(y=step, animate=False, immediate=True)

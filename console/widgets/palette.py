@@ -25,6 +25,7 @@ class Palette:
     warn: Style
     bad: Style
     info: Style
+    plot: Style
     accent: Style
     key: Style
     cursor: Style
@@ -94,6 +95,7 @@ def _make(
         warn=ink(warning),
         bad=ink(error),
         info=ink(primary),
+        plot=ink(Color.parse(primary) if fore.ansi is not None else Color.parse(primary).blend(back, 0.3)),
         accent=ink(secondary),
         key=ink(primary, bold=True),
         cursor=ground(panel),

@@ -1,4 +1,4 @@
-"""Plots in plain characters: sparklines of one row, filled braille plots of several, bars."""
+"""Plots in plain characters: sparklines of one row, filled plots of several, bars."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from collections.abc import Sequence
 Values = Sequence[float | None]
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-# Dots of one braille cell filled from below, left and right column, 0 to 4 high.
-_LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)
-_RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
-_CELLS = [[chr(0x2800 + left + right) if left + right else " " for right in _RIGHT] for left in _LEFT]
+_AREA = " " + _BLOCKS
 
 
 def tail(values: Values, width: int) -> list[float | None]:
@@ -40,33 +37,36 @@ def spark(values: Values, width: int, top: float = 100.0) -> str:
     )
 
 
-def stretched(values: Values, dots: int, capacity: int) -> list[float | None]:
-    """Return ``dots`` values, newest at the right; a full history of ``capacity`` values fills the width."""
-    per_dot = min(1.0, capacity / dots) if dots else 1.0
+def gathered(values: Values, cells: int, capacity: int) -> list[float | None]:
+    """Return the highest value of each cell's share of the history, newest at the right.
+
+    A full history of ``capacity`` values fills the width; a peak is never lost between two cells.
+    """
+    share = capacity / cells if cells else 1.0
     length = len(values)
     out: list[float | None] = []
-    for dot in range(dots):
-        index = length - 1 - int((dots - 1 - dot) * per_dot)
-        out.append(values[index] if 0 <= index < length else None)
+    for cell in range(cells):
+        end = length - int((cells - 1 - cell) * share)
+        start = min(end - 1, length - int((cells - cell) * share))
+        known = [value for value in values[max(0, start) : max(0, end)] if value is not None]
+        out.append(max(known, default=None))
     return out
 
 
-def braille(values: Values, width: int, height: int, top: float, capacity: int = 120) -> list[str]:
-    """Return a filled plot of ``height`` rows, top row first; two values a cell, four dots a row."""
-    levels: list[int] = []
-    full = height * 4
-    for value in stretched(values, width * 2, capacity):
-        # Any known value shows one dot, so that zero and unknown differ.
-        levels.append(0 if value is None else max(1, min(full, round(max(0.0, value) / top * full))))
+def area(values: Values, width: int, height: int, top: float, capacity: int = 120) -> list[str]:
+    """Return a filled plot of ``height`` rows, top row first, with eight levels a row.
+
+    Blocks rather than braille: every terminal font has them. A known zero shows one level, unknown none.
+    """
+    full = height * 8
+    levels = [
+        0 if value is None else max(1, min(full, round(max(0.0, value) / top * full)))
+        for value in gathered(values, width, capacity)
+    ]
     rows: list[str] = []
     for row in range(height):
-        base = (height - 1 - row) * 4
-        rows.append(
-            "".join(
-                _CELLS[min(4, max(0, levels[cell] - base))][min(4, max(0, levels[cell + 1] - base))]
-                for cell in range(0, width * 2, 2)
-            )
-        )
+        base = (height - 1 - row) * 8
+        rows.append("".join(_AREA[min(8, max(0, level - base))] for level in levels))
     return rows
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
-from rich.style import Style
-
 from console.formatting import age, clean, number, span
 from console.widgets.bars import OneLine, Piece
 from console.widgets.line import Line
@@ -86,7 +84,8 @@ class StatusLine(OneLine):
         return role.value.upper(), style
 
     def _hosts(self, detail: int) -> list[Piece]:
-        look, pieces = self.palette, []
+        look = self.palette
+        pieces: list[Piece] = []
         for state in _ORDER:
             if amount := self._counts[state]:
                 glyph, word = HOST_STATES[state]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from core.collectors.frame import FrameReader
 from core.collectors.remote_python import PYTHON_PROGRAM
 from core.collectors.remote_shell import SHELL_PROGRAM
 
@@ -53,6 +55,27 @@ class LoopRequest:
         return _PROGRAM_LINE
 
 
+class LoopCall:
+    """One run of the loop as the client sees it: what is sent, and the frames cut out of what comes back."""
+
+    heartbeat = HEARTBEAT
+
+    def __init__(self, request: LoopRequest, max_bytes: int) -> None:
+        self.command, self.stdin = request.command, request.stdin
+        self._reader = FrameReader(request.nonce, max_bytes)
+        self.feed = self._reader.feed
+
+    @property
+    def noise(self) -> bytes:
+        """The last of what came outside frames, such as why the login shell refused."""
+        return self._reader.noise
+
+
+def loop_calls(max_bytes: int, *, force_sh: bool = False) -> Callable[[float], LoopCall]:
+    """Return what makes a call from an interval in seconds; frames over ``max_bytes`` end the stream."""
+    return lambda interval_s: LoopCall(LoopRequest(interval_s, force_sh=force_sh), max_bytes)
+
+
 def parse_request(command: str) -> LoopRequest | None:
     """Read a request back from its command, for whatever answers in the loop's place; None if it is none."""
     found = _ARGUMENTS.search(command)
@@ -75,6 +98,7 @@ def forced_command_script() -> str:
         "esac\n"
         "set -f\n"
         "set -- ${SSH_ORIGINAL_COMMAND##*jumpwatch-loop }\n"
+        "for x; do case $x in *[!A-Za-z0-9=.]*) exit 126;; esac; done\n"
         "IFS= read -r p\n" + _PROGRAM
     )
 

@@ -37,7 +37,10 @@ def parse_duration(value: Any) -> Any:
         unit = match[2].lower() or "s"
         factor = _UNITS_TIME.get(unit) or _UNITS_TIME.get(unit.removesuffix("s"))
         if factor is not None:
-            return timedelta(seconds=float(match[1]) * factor)
+            try:
+                return timedelta(seconds=float(match[1]) * factor)
+            except OverflowError:
+                return timedelta.max  # over every range: the message will say so
     return value
 
 
@@ -72,8 +75,14 @@ class Section(BaseSettings):
         """Merge this section's values, the first layer wins; a section with rules of its own overrides this."""
         merged: dict[str, Any] = {}
         for layer in reversed(layers):
-            merged.update(layer.section(cls.section))
+            merged.update(cls.own_values(layer))
         return merged
+
+    @classmethod
+    def own_values(cls, layer: Layer) -> dict[str, Any]:
+        """Return a layer's values of this section; variables that nothing reads may be somebody else's: left out."""
+        values = layer.section(cls.section)
+        return {key: value for key, value in values.items() if not layer.variables or key in cls.model_fields}
 
     @classmethod
     def settings_customise_sources(
@@ -120,7 +129,7 @@ def _one_line(cls: type[Section], field: str, found: dict[str, Any], given: Mapp
     name = variable_name(cls.section, field)
     info = cls.model_fields.get(field)
     if info is None:
-        return f"{name}: there is no such setting"
+        return f"there is no setting {name}"
     layers = (Layer("given", {cls.section: dict(given)}), *default_layers())
     value = next((row[field] for layer in layers if field in (row := layer.section(cls.section))), found.get("input"))
     origin = next((layer.label for layer in layers if field in layer.section(cls.section)), "given")

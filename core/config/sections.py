@@ -54,7 +54,7 @@ class DatabaseSettings(Section):
         """
         merged: dict[str, Any] = {}
         for layer in reversed(layers):
-            own = dict(layer.section(cls.section))
+            own = cls.own_values(layer)
             url = own.get("url")
             if url is not None:
                 parts = parse_database_url(url.get_secret_value() if isinstance(url, SecretStr) else str(url))

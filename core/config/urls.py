@@ -11,7 +11,7 @@ from core.exceptions import ConfigurationError
 _SCHEMES = {"postgres", "postgresql", "postgresql+asyncpg", "timescaledb"}
 # A raw @ in the password is allowed (the last one before the path counts); the second try lets / ? # in as well.
 _REST = (
-    r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^/?#@:\[\]]*))(?::(?P<port>[^/?#@]*))?"
+    r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^/?#@:\[\]]*))(?::(?P<port>[0-9]*))?"
     r"(?:/(?P<name>[^/?#]*))?(?:\?(?P<query>.*))?"
 )
 _STRICT = re.compile(r"(?:(?P<user>[^:/?#@]*)(?::(?P<password>[^/?#]*))?@)?" + _REST)

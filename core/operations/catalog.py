@@ -86,19 +86,30 @@ def short_name(name: str) -> str:
     return name.rsplit(".", 1)[-1].strip('"')
 
 
-def compress_statement(chunk: str) -> str:
-    """Return the SQL that compresses a chunk."""
-    return f"SELECT compress_chunk({_literal(chunk)}::regclass)"
+def is_rollup(table: str) -> bool:
+    """Say whether a table is a rollup (1 minute, 1 hour): kept longer than raw data, and never compressed by hand."""
+    return table.endswith(("_1m", "_1h"))
+
+
+def compress_statement(chunk: str, capability: Capability) -> str:
+    """Return the SQL that compresses a chunk; TimescaleDB 2.18 renamed it."""
+    if _version(capability.extension_version) >= (2, 18):
+        return f"CALL convert_to_columnstore({_literal(chunk)})"
+    return f"SELECT compress_chunk({_literal(chunk)})"
 
 
 def decompress_statement(chunk: str) -> str:
     """Return the SQL that decompresses a chunk."""
-    return f"SELECT decompress_chunk({_literal(chunk)}::regclass)"
+    return f"SELECT decompress_chunk({_literal(chunk)})"
 
 
-def drop_statement(chunk: str) -> str:
-    """Return the SQL that drops a chunk or partition."""
-    return f"DROP TABLE {chunk}"
+def drop_statement(chunk: ChunkInfo, mode: StorageMode) -> str:
+    """Return the SQL that drops exactly one chunk or partition; its rollups are brought up to date before."""
+    if mode is StorageMode.TIMESCALEDB:
+        bounds = f"older_than => '{chunk.end.isoformat()}', newer_than => '{chunk.start.isoformat()}'"
+        return f"SELECT drop_chunks({_literal(chunk.hypertable)}, {bounds})"
+    name = short_name(chunk.name)
+    return f"ALTER TABLE {chunk.hypertable} DETACH PARTITION {name}; DROP TABLE {name}"
 
 
 def job_statement(job_id: int, mode: StorageMode) -> str:
@@ -143,6 +154,11 @@ def bytes_in_words(size: float | None) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"
+
+
+def _version(text: str | None) -> tuple[int, ...]:
+    numbers = (part for part in (text or "").replace("-", ".").split(".")[:2])
+    return tuple(int(part) for part in numbers if part.isdigit())
 
 
 def _literal(text: str) -> str:

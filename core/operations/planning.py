@@ -36,21 +36,23 @@ class Planner:
         if capability is None:
             return _made(action, request, (), (), short_target(request), "nothing can be read", refused=refused)
         if action.name in ("chunk.compress", "chunk.decompress"):
-            planned = await self._one_chunk(action, request, now)
+            planned = await self._one_chunk(action, request, capability, now)
         elif action.name == "chunk.compress-older":
-            planned = await self._compress_older(action, request, now)
+            planned = await self._compress_older(action, request, capability, now)
         elif action.name == "retention.run":
-            planned = await self._retention_run(action, request, now)
+            planned = await self._retention_run(action, request, capability, now)
         else:
             planned = _simple(action, request, capability)
         return replace(planned, plan=replace(planned.plan, refused=refused)) if refused else planned
 
-    async def _one_chunk(self, action: Action, request: PlanRequest, now: datetime) -> Planned:
+    async def _one_chunk(self, action: Action, request: PlanRequest, capability: Capability, now: datetime) -> Planned:
         wanted = str(request.arguments["chunk"])
         chunk = _find(await self._keeper.chunks(), wanted)
         compress = action.name == "chunk.compress"
         done = chunk.compressed and not chunk.partial if compress else not chunk.compressed
-        statement = catalog.compress_statement if compress else catalog.decompress_statement
+        statement = (
+            catalog.compress_statement(chunk.name, capability) if compress else catalog.decompress_statement(chunk.name)
+        )
         warnings = []
         if compress and chunk.end > now:
             warnings.append("this chunk is still being written: newer rows will make it partly compressed")
@@ -60,37 +62,44 @@ class Planner:
             warnings.append("it is past the compression age: the policy will compress it again")
         verb = "compress" if compress else "decompress"
         return _made(
-            action, request, (chunk,), (statement(chunk.name),), catalog.short_name(chunk.name),
+            action, request, (chunk,), (statement,), catalog.short_name(chunk.name),
             f"would {verb} 1 chunk of {chunk.hypertable}, {bytes_in_words(chunk.total_bytes)}"
             + ("" if compress else f" (before compression {bytes_in_words(chunk.before_bytes)})"),
             warnings=tuple(warnings),
             refused=f"{chunk.name} is {'compressed already' if compress else 'not compressed'}" if done else "",
         )  # fmt: skip
 
-    async def _compress_older(self, action: Action, request: PlanRequest, now: datetime) -> Planned:
+    async def _compress_older(
+        self, action: Action, request: PlanRequest, capability: Capability, now: datetime
+    ) -> Planned:
         hypertable = request.arguments.get("hypertable") or None
         every = await self._keeper.chunks(hypertable)
         if hypertable and not every:
             raise ResourceNotFoundError(f"no chunks of a table {hypertable[:80]!r}", operation=action.name)
         cut = now - self._retention.compress_after
-        chunks = _ordered(c for c in every if c.end <= cut and (not c.compressed or c.partial))
+        chunks = _ordered(
+            c for c in every
+            if c.end <= cut and (not c.compressed or c.partial) and not catalog.is_rollup(c.hypertable)
+        )  # fmt: skip
         ratio = _ratio(every)
         total = _bytes(chunks)
         guess = f"; at the {ratio:.1f}x so far about {bytes_in_words(total / ratio)} stay" if ratio and total else ""
         return _made(
-            action, request, chunks, tuple(catalog.compress_statement(c.name) for c in chunks),
+            action, request, chunks, tuple(catalog.compress_statement(c.name, capability) for c in chunks),
             catalog.short_name(hypertable) if hypertable else "compress-older",
             f"would compress {_counted(chunks)} that ended before {cut:%Y-%m-%d %H:%M} UTC{guess}",
             refused="" if chunks else f"nothing to do: no uncompressed chunk ended before {cut:%Y-%m-%d %H:%M} UTC",
         )  # fmt: skip
 
-    async def _retention_run(self, action: Action, request: PlanRequest, now: datetime) -> Planned:
+    async def _retention_run(
+        self, action: Action, request: PlanRequest, capability: Capability, now: datetime
+    ) -> Planned:
         cut = now - self._retention.raw_retention
         chunks = _ordered(c for c in await self._keeper.chunks() if c.end <= now - self._keep(c))
         rows = [c.rows for c in chunks if c.rows is not None]
         counted = f", about {sum(rows)} rows" if rows else ""
         return _made(
-            action, request, chunks, tuple(catalog.drop_statement(c.name) for c in chunks), "retention",
+            action, request, chunks, tuple(catalog.drop_statement(c, capability.mode) for c in chunks), "retention",
             f"would drop {_counted(chunks)}{counted}, all before {cut:%Y-%m-%d %H:%M} UTC; this cannot be undone",
             warnings=("raw samples are gone afterwards; the rollups of 1 minute and 1 hour stay",) if chunks else (),
             refused="" if chunks else f"nothing to do: no chunk ended before {cut:%Y-%m-%d %H:%M} UTC",
@@ -98,11 +107,10 @@ class Planner:
 
     def _keep(self, chunk: ChunkInfo) -> timedelta:
         """Return how long a chunk of this table is kept; rollups are kept longer than raw data."""
-        if chunk.hypertable.endswith("_1m"):
-            return self._retention.rollup_minute_retention
-        if chunk.hypertable.endswith("_1h"):
-            return self._retention.rollup_hour_retention
-        return self._retention.raw_retention
+        if not catalog.is_rollup(chunk.hypertable):
+            return self._retention.raw_retention
+        minute = chunk.hypertable.endswith("_1m")
+        return self._retention.rollup_minute_retention if minute else self._retention.rollup_hour_retention
 
 
 def short_target(request: PlanRequest) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -30,6 +32,16 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     if not 1 <= found.hosts <= 5000:
         parser.error(f"--hosts {found.hosts}: 1 to 5000 can be played")
     return found
+
+
+def _allow_files(hosts: int) -> None:
+    """Raise the limit of open files for a big fleet, as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hosts * 4 + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def _end_soon() -> None:
@@ -68,6 +80,7 @@ class _Ending:
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
+    _allow_files(arguments.hosts)
     ending = _Ending(asyncio.get_running_loop())
     local = await asyncio.to_thread(read_local_spec, arguments.seed)
     fleet = build_fleet(arguments.hosts, arguments.seed, local)
@@ -86,12 +99,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         asyncio.run(_serve(_arguments(argv)))
     except InfrastructureException as error:
-        print(error.message, file=sys.stderr)
+        sys.stderr.write(error.message + "\n")
         return 1
     except BrokenPipeError:
         return 1  # the reader of the ready line is gone
     except OSError as error:
-        print(f"The simulator cannot serve: {error.strerror or error}", file=sys.stderr)
+        sys.stderr.write(f"The simulator cannot serve: {error.strerror or error}" + "\n")
         return 1
     return 0
 

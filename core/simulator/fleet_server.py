@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,16 @@ class _Door:
 class FleetServer:
     """Serves the hosts until ``stop``; one port a host, or one for all with the host's name as the login."""
 
-    def __init__(self, specs: list[HostSpec], *, state_dir: Path, single_port: bool = False) -> None:
-        self._begin = time.monotonic()
+    def __init__(
+        self,
+        specs: list[HostSpec],
+        *,
+        state_dir: Path,
+        single_port: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._begin = clock()
         epoch = time.time()
         self._hosts = {spec.name: SimulatedHost(spec, epoch, self._elapsed) for spec in specs}
         self._single = single_port
@@ -48,7 +57,7 @@ class FleetServer:
         self._doors: list[_Door] = []
 
     def _elapsed(self) -> float:
-        return time.monotonic() - self._begin
+        return self._clock() - self._begin
 
     async def start(self) -> dict[str, Any]:
         """Open every port and return the ready line: hosts, client_key, known_hosts."""
@@ -126,7 +135,7 @@ class FleetServer:
 
     async def _listen(self, door: _Door) -> None:
         keys = self._keys
-        assert keys is not None  # noqa: S101  set by start, before any door opens
+        assert keys is not None
         only = None if self._single else door.host
         door.listener = await asyncssh.listen(
             sock=_bound(door.port),

@@ -26,10 +26,10 @@ from core.simulator.shape import (
     memory_pressure,
 )
 from core.simulator.story import Levels, fade, levels, used_fraction, was_away
+from core.simulator.wire import SECTION_NAMES
 
 _Shares = tuple[tuple[str, float], ...]
 _GRAIN = 64 * MIB  # sizes move in such steps: rows that repeat compress well
-_SECTIONS = ("stat", "meminfo", "loadavg", "vmstat", "pressure", "df", "dfi", "diskstats", "netdev")
 
 
 def generate_history(
@@ -59,6 +59,7 @@ class _Past:
         self._end = end
         self._step = step_s
         self._load5 = self._load15 = 0.2 * spec.cpus
+        self._fade5, self._fade15 = fade(1.0, 0.0, step_s, 300.0), fade(1.0, 0.0, step_s, 900.0)
         self._sections = _sections(spec)
         self._filesystems: dict[tuple[int, int], FilesystemFigures] = {}
         self._boot = spec.boot_id
@@ -90,26 +91,26 @@ class _Past:
         spec = self._spec
         busy = level.user + level.system + level.steal
         load = spec.cpus * busy / 100.0 + level.blocked
-        self._load5 = fade(self._load5, load, self._step, 300.0)
-        self._load15 = fade(self._load15, load, self._step, 900.0)
+        self._load5 = load + (self._load5 - load) * self._fade5
+        self._load15 = load + (self._load15 - load) * self._fade15
         has = spec.pressure
         return SystemFigures(
-            round(busy, 1),
-            round(level.user, 1),
-            round(level.system, 1),
-            round(level.iowait, 1),
-            round(level.steal, 1),
+            int(busy * 10) / 10,
+            int(level.user * 10) / 10,
+            int(level.system * 10) / 10,
+            int(level.iowait * 10) / 10,
+            int(level.steal * 10) / 10,
             spec.cpus,
-            round(load, 2),
-            round(self._load5, 2),
-            round(self._load15, 2),
+            int(load * 100) / 100,
+            int(self._load5 * 100) / 100,
+            int(self._load15 * 100) / 100,
             spec.memory,
             _grained(spec.memory * (1.0 - level.memory), MIB),
             spec.swap,
             _grained(spec.swap * (1.0 - level.swap), MIB),
-            round(cpu_pressure(busy), 2) if has else None,
-            round(memory_pressure(level.memory), 2) if has else None,
-            round(io_pressure(level.iowait), 2) if has else None,
+            int(cpu_pressure(busy) * 100) / 100 if has else None,
+            int(memory_pressure(level.memory) * 100) / 100 if has else None,
+            int(io_pressure(level.iowait) * 100) / 100 if has else None,
             1 + int(load),
             int(level.blocked),
         )
@@ -147,7 +148,7 @@ def _disks(shares: _Shares, level: Levels) -> tuple[DiskFigures, ...]:
                 _kilo(level.write_bps * share),
                 float(int(level.read_bps * share / 24576)),
                 float(int(level.write_bps * share / 16384)),
-                round(level.busy * (1.0 if share >= 0.5 else 0.3), 1),
+                int(level.busy * (10.0 if share >= 0.5 else 3.0)) / 10,
             )
             for name, share in shares
         ]
@@ -172,9 +173,10 @@ def _interfaces(shares: _Shares, level: Levels) -> tuple[InterfaceFigures, ...]:
 
 
 def _sections(spec: HostSpec) -> Mapping[str, SectionStatus]:
-    found = dict.fromkeys(_SECTIONS, SectionStatus.OK)
+    found = dict.fromkeys(SECTION_NAMES, SectionStatus.OK)
     if not spec.pressure:
-        found["pressure"] = SectionStatus.ABSENT
+        for name in ("pressure_cpu", "pressure_memory", "pressure_io"):
+            found[name] = SectionStatus.ABSENT
     for name in spec.forbidden:
         found[name] = SectionStatus.FORBIDDEN
     return found

@@ -13,6 +13,8 @@ from core.simulator.fleet import TAG_LOCAL, FilesystemSpec, HostSpec, local_spec
 _DF_TIMEOUT_S = 3.0
 _WHOLE_DISK = re.compile(r"(?:[hsv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+|md\d+|dm-\d+)\Z")
 _PLAIN_LINK = re.compile(r"(?!lo\Z|veth|ifb|dummy|docker|br-|virbr|tun|tap)[A-Za-z0-9_.-]+\Z")
+_ONE_CPU = re.compile(r"cpu\d")
+_MEMORY = ("MemTotal:", "MemAvailable:", "SwapTotal:", "SwapFree:")
 _REAL_DEVICE = re.compile(r"/dev/(?!loop|ram|zram)")
 
 
@@ -28,7 +30,7 @@ def read_text(path: str, limit: int = 1 << 18) -> str | None:
 def disk_free(*options: str) -> str:
     """Run df on the local filesystems and return what it prints; empty where it is missing or hangs."""
     try:
-        done = subprocess.run(  # noqa: S603  a fixed argv
+        done = subprocess.run(
             ["/usr/bin/env", "df", "-P", "-k", "-l", *options],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -69,6 +71,7 @@ def _meminfo() -> dict[str, int]:
 
 
 def _filesystems(lines: Iterable[str]) -> list[FilesystemSpec]:
+    types = {words[0]: words[2] for words in map(str.split, (read_text("/proc/self/mounts") or "").splitlines())}
     found: dict[str, FilesystemSpec] = {}
     for line in lines:
         words = line.split(None, 5)
@@ -76,7 +79,7 @@ def _filesystems(lines: Iterable[str]) -> list[FilesystemSpec]:
             size = int(words[1]) * 1024
             if size and words[0] not in found:
                 used = int(words[2]) * 1024 / size
-                found[words[0]] = FilesystemSpec(words[5], words[0], "", size, used, 0.001)
+                found[words[0]] = FilesystemSpec(words[5], words[0], types.get(words[0], ""), size, used, 0.001)
     return list(found.values())[:2]
 
 
@@ -121,11 +124,18 @@ class LocalMachine:
     def advance(self, elapsed: float) -> None:
         """Do nothing: the kernel counts by itself."""
 
-    def stat(self) -> str | None:
-        return read_text("/proc/stat")
+    def stat(self, *, brief: bool = False) -> str | None:
+        text = read_text("/proc/stat")
+        if text is None or not brief:
+            return text
+        lines = [line for line in text.splitlines() if not line.startswith(("intr", "softirq"))]
+        return "".join([(line.split(None, 1)[0] if _ONE_CPU.match(line) else line) + "\n" for line in lines])
 
-    def meminfo(self) -> str | None:
-        return read_text("/proc/meminfo")
+    def meminfo(self, *, brief: bool = False) -> str | None:
+        text = read_text("/proc/meminfo")
+        if text is None or not brief:
+            return text
+        return "".join([line + "\n" for line in text.splitlines() if line.startswith(_MEMORY)])
 
     def loadavg(self) -> str | None:
         return read_text("/proc/loadavg")
@@ -144,6 +154,9 @@ class LocalMachine:
 
     def netdev(self) -> str | None:
         return read_text("/proc/net/dev")
+
+    def mounts(self) -> str | None:
+        return read_text("/proc/self/mounts")
 
     def df(self, *, inodes: bool = False) -> str | None:
         return self._df[inodes] or None

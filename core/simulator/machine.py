@@ -40,7 +40,8 @@ class Machine:
         self._averages = [[aim, aim * 0.9, aim * 0.8] for aim in aims]
         self._disk_shares, self._link_shares = disk_shares(spec), interface_shares(spec)
         self._disk_heads = [_disk_head(name, number) for number, name in enumerate(spec.disks)]
-        self._df: dict[bool, tuple[int, str]] = {}
+        self._cpu_names = "".join(f"cpu{number}\n" for number in range(spec.cpus))
+        self._mounts = _PSEUDO + "".join(f"{f.device} {f.mount} {f.fstype} rw,relatime 0 0\n" for f in spec.filesystems)
         self._move(spec.uptime_s, 0.6)
 
     @property
@@ -103,31 +104,43 @@ class Machine:
         level = self._level
         return cpu_pressure(level.cpu), memory_pressure(level.memory), io_pressure(level.iowait)
 
-    def stat(self) -> str:
+    def stat(self, *, brief: bool = False) -> str:
         """Write /proc/stat."""
         user, system, idle, waiting, steal = [int(value) for value in self._jiffies]
         count = self.spec.cpus
         lines = [f"cpu  {user} 0 {system} {idle} {waiting} 0 0 {steal} 0 0"]
+        running, blocked = 1 + int(self._level.cpu * count / 100.0), int(self._level.blocked)
+        booted = int(self._epoch - self.spec.uptime_s)
+        if brief:
+            return (
+                f"{lines[0]}\n{self._cpu_names}ctxt {int(self._switches)}\nbtime {booted}\n"
+                f"processes {int(self._forks)}\nprocs_running {running}\nprocs_blocked {blocked}\n"
+            )
         share = f"{user // count} 0 {system // count} {idle // count} {waiting // count} 0 0 {steal // count} 0 0"
         lines += [f"cpu{number} {share}" for number in range(count)]
-        running = 1 + int(self._level.cpu * count / 100.0)
         lines.append(
             f"intr {int(self._switches * 0.6)} 0\nctxt {int(self._switches)}\n"
-            f"btime {int(self._epoch - self.spec.uptime_s)}\nprocesses {int(self._forks)}\n"
-            f"procs_running {running}\nprocs_blocked {int(self._level.blocked)}\n"
+            f"btime {booted}\nprocesses {int(self._forks)}\n"
+            f"procs_running {running}\nprocs_blocked {blocked}\n"
         )
         return "\n".join(lines)
 
-    def meminfo(self) -> str:
+    def meminfo(self, *, brief: bool = False) -> str:
         """Write /proc/meminfo."""
         total, level = self.spec.memory >> 10, self._level
         available = int(total * (1.0 - level.memory))
         cached, swap = int(available * 0.7), self.spec.swap >> 10
+        swap_free = int(swap * (1.0 - level.swap))
+        if brief:
+            return (
+                f"MemTotal:       {total:>8} kB\nMemAvailable:   {available:>8} kB\n"
+                f"SwapTotal:      {swap:>8} kB\nSwapFree:       {swap_free:>8} kB\n"
+            )
         rows = (
             ("MemTotal", total), ("MemFree", available - int(available * 0.78)), ("MemAvailable", available),
             ("Buffers", int(available * 0.06)), ("Cached", cached), ("SwapCached", 0),
             ("Active", int(total * level.memory * 0.6)), ("Inactive", int(total * level.memory * 0.3)),
-            ("SwapTotal", swap), ("SwapFree", int(swap * (1.0 - level.swap))),
+            ("SwapTotal", swap), ("SwapFree", swap_free),
             ("Dirty", int(level.write_bps / 4096)), ("Writeback", 0), ("Shmem", total // 90),
         )  # fmt: skip
         return "".join([f"{name + ':':<15} {value:>8} kB\n" for name, value in rows])
@@ -152,9 +165,11 @@ class Machine:
             f"pgfault {int(self._faults)}\npgmajfault {int(self._faults / 900)}\noom_kill 0\n"
         )
 
-    def pressure(self, kind: str) -> str:
+    def pressure(self, kind: str) -> str | None:
         """Write /proc/pressure/<kind>: cpu, memory or io."""
-        number = ("cpu", "memory", "io").index(kind)
+        if not self.spec.pressure:
+            return None
+        number = _PRESSURES.index(kind)
         ten, sixty, long = self._averages[number]
         stalled = int(self._stalls[number])
         full = 0.0 if kind == "cpu" else 0.6
@@ -186,13 +201,20 @@ class Machine:
             )
         return "".join(lines)
 
+    def mounts(self) -> str:
+        """Write /proc/self/mounts."""
+        return self._mounts
+
     def df(self, *, inodes: bool = False) -> str:
-        """Write what ``df -P -k`` prints, or ``df -P -i``; the text is kept for two seconds."""
-        stamp = int(self._elapsed / 2.0)
-        kept = self._df.get(inodes)
-        if kept is None or kept[0] != stamp:
-            kept = self._df[inodes] = (stamp, self._write_df(inodes))
-        return kept[1]
+        """Write what ``df -P -k`` prints, or ``df -P -i``."""
+        head = ("Inodes", "IUsed", "IFree", "IUse%") if inodes else ("1024-blocks", "Used", "Available", "Capacity")
+        lines = [f"{'Filesystem':<16} {head[0]:>11} {head[1]:>10} {head[2]:>10} {head[3]:>8} Mounted on\n"]
+        for device, mount, _, size, used, free, total, taken in self.filesystems():
+            if inodes:
+                size, used, free = total, taken, total - taken
+            part = f"{-(-100 * used // (used + free))}%" if used + free else "-"
+            lines.append(f"{device:<16} {size:>11} {used:>10} {free:>10} {part:>8} {mount}\n")
+        return "".join(lines)
 
     def filesystems(self) -> list[tuple[str, str, str, int, int, int, int, int]]:
         """Return (device, mount, type, size, used, available, inodes, inodes used) of each; sizes in KiB."""
@@ -206,17 +228,12 @@ class Machine:
             found.append((one.device, one.mount, one.fstype, size, used, free, inodes, taken))
         return found
 
-    def _write_df(self, inodes: bool) -> str:
-        head = ("Inodes", "IUsed", "IFree", "IUse%") if inodes else ("1024-blocks", "Used", "Available", "Capacity")
-        lines = [f"{'Filesystem':<16} {head[0]:>11} {head[1]:>10} {head[2]:>10} {head[3]:>8} Mounted on\n"]
-        for device, mount, _, size, used, free, total, taken in self.filesystems():
-            if inodes:
-                size, used, free = total, taken, total - taken
-            part = f"{-(-100 * used // (used + free))}%" if used + free else "-"
-            lines.append(f"{device:<16} {size:>11} {used:>10} {free:>10} {part:>8} {mount}\n")
-        return "".join(lines)
 
-
+_PRESSURES = ("cpu", "memory", "io")
+_PSEUDO = (
+    "sysfs /sys sysfs rw,nosuid,nodev,noexec,relatime 0 0\nproc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\n"
+    "tmpfs /run tmpfs rw,nosuid,nodev,noexec,relatime,mode=755 0 0\n"
+)
 _NET_HEAD = (
     "Inter-|   Receive                                                |  Transmit\n"
     " face |bytes    packets errs drop fifo frame compressed multicast|"

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from core.exceptions import ExternalServiceError
 from core.models import Host
@@ -62,10 +63,10 @@ class SimulatorProcess:
             raise
 
     async def _read_ready(self, process: asyncio.subprocess.Process) -> list[Host]:
-        assert process.stdout is not None  # noqa: S101  asked for as a pipe
+        assert process.stdout is not None
         try:
             line = await asyncio.wait_for(process.stdout.readline(), _READY_S)
-            return _hosts(line)
+            return host_list(json.loads(line))
         except TimeoutError:
             why = f"it said nothing for {_READY_S:.0f} s"
         except (ValueError, KeyError, TypeError):
@@ -79,7 +80,7 @@ class SimulatorProcess:
         return lines[-1][:200] if lines else ""
 
     async def _read_errors(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stderr is not None  # noqa: S101  asked for as a pipe
+        assert process.stderr is not None
         while chunk := await process.stderr.read(4096):
             self._errors += chunk
             del self._errors[:-_ERROR_LIMIT]
@@ -107,9 +108,8 @@ class SimulatorProcess:
                 self._drain = None
 
 
-def _hosts(line: bytes) -> list[Host]:
-    """Read the ready line; ValueError, KeyError or TypeError where it is something else."""
-    ready = json.loads(line)
+def host_list(ready: dict[str, Any]) -> list[Host]:
+    """Turn the ready line into hosts; ValueError, KeyError or TypeError where it is something else."""
     return [
         Host(
             name=one["name"],

@@ -7,14 +7,16 @@ from collections.abc import Callable
 
 import asyncssh
 
+from core.collectors.loop import LoopRequest
 from core.simulator.commands import Kernel, answer
 from core.simulator.fleet import LOGIN, HostSpec
 from core.simulator.local import LocalMachine
 from core.simulator.machine import Machine
 from core.simulator.story import is_away
-from core.simulator.wire import HEAD_LIMIT, Frames, Request, is_loop, parse_request
+from core.simulator.wire import Frames, loop_request
 
-SILENCE_S = 15.0
+_COMMAND_LIMIT = 4096
+_WAIT_S = 15.0  # for the program's line on stdin
 _REFUSED = b"simulator: this command is not on the list\n"
 _EXIT_REFUSED = 126
 
@@ -26,7 +28,6 @@ class SimulatedHost:
         self.spec = spec
         self.kernel: Kernel = LocalMachine(spec) if spec.local else Machine(spec, epoch)
         self.connections: set[asyncssh.SSHServerConnection] = set()
-        self.streams = 0
         self._elapsed = elapsed
         self._first_login: float | None = None
 
@@ -94,17 +95,17 @@ class HostServer(asyncssh.SSHServer):
 
 
 class HostChannel(asyncssh.SSHServerSession[bytes]):
-    """One channel: the pushing loop, or one of the fixed commands."""
+    """One channel: the pushing loop, or one of the fixed commands. What a client sends is compared, never run."""
 
     def __init__(self, host: SimulatedHost) -> None:
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._command = ""
-        self._head: bytearray | None = bytearray()
+        self._request: LoopRequest | None = None
+        self._program = bytearray()
         self._frames: Frames | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = self._heard = self._loop.time()
-        self._interval = 1.0
         self._paused = False
         self._chan: asyncssh.SSHServerChannel[bytes]
 
@@ -116,30 +117,35 @@ class HostChannel(asyncssh.SSHServerSession[bytes]):
 
     def exec_requested(self, command: str) -> bool:
         self._command = command
-        return len(command) <= HEAD_LIMIT
+        return len(command) <= _COMMAND_LIMIT
 
     def session_started(self) -> None:
-        if is_loop(self._command):
-            self._timer = self._loop.call_later(SILENCE_S, self._chan.exit, 1)
-            self._read_request()
+        self._request = loop_request(self._command)
+        if self._request is not None:
+            self._timer = self._loop.call_later(_WAIT_S, self._finish, _EXIT_REFUSED)
             return
-        self._head = None
         text = answer(self._command, self._host.now(), self._host.spec.name, LOGIN)
         if text is None:
-            self._chan.write_stderr(_REFUSED)
+            self._refuse()
         else:
             self._chan.write(text.encode())
-        self._chan.exit(_EXIT_REFUSED if text is None else 0)
+            self._finish(0)
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         self._heard = self._loop.time()
-        if self._head is not None:
-            self._head += data
-            self._read_request()
+        if self._request is None or self._frames is not None:
+            return  # a heartbeat
+        self._program += data
+        expected = self._request.stdin
+        if len(self._program) >= len(expected) or not expected.startswith(self._program):
+            if self._program.startswith(expected):
+                self._start(self._request)
+            else:
+                self._refuse()
+            self._program.clear()
 
     def eof_received(self) -> bool:
-        self._stop()
-        self._chan.exit(0)
+        self._finish(0)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -151,48 +157,40 @@ class HostChannel(asyncssh.SSHServerSession[bytes]):
     def resume_writing(self) -> None:
         self._paused = False
 
-    def _read_request(self) -> None:
-        """Look for nonce and interval in the command and in what came on stdin; it is read, never run."""
-        if self._head is None:
-            return
-        request = parse_request(self._command, bytes(self._head))
-        if request is not None:
-            self._head = None
-            self._start(request)
-        elif len(self._head) > HEAD_LIMIT:
-            self._head = None
-            self._chan.write_stderr(_REFUSED)
-            self._chan.exit(_EXIT_REFUSED)
-
-    def _start(self, request: Request) -> None:
+    def _start(self, request: LoopRequest) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._frames = Frames(self._host.spec, request)
-        self._interval = request.interval_s
-        self._due = self._heard = self._loop.time()
-        self._host.streams += 1
-        self._push()
+        self._due = self._loop.time()
+        self._wake(request)
 
-    def _push(self) -> None:
-        """Send one frame and set the time of the next; ticks that are late already are left out."""
-        now = self._loop.time()
-        if self._frames is None:
+    def _wake(self, request: LoopRequest) -> None:
+        """Send the frame that is due and set the time of the next; ticks that are late already are left out."""
+        frames, now, step = self._frames, self._loop.time(), request.interval_s
+        if frames is None:
             return
-        if now - self._heard > SILENCE_S:
-            self._stop()
-            self._chan.exit(0)
+        if now - self._heard >= request.silence_s:
+            self._finish(0)
             return
-        if not self._paused:
-            self._chan.write(self._frames.write(self._host.now()))
-        self._due += self._interval
-        if self._due <= now:
-            self._due += self._interval * (int((now - self._due) / self._interval) + 1)
-        self._timer = self._loop.call_at(self._due, self._push)
+        if now >= self._due:
+            if not self._paused:
+                self._chan.write(frames.write(self._host.now()))
+            self._due += step * (int((now - self._due) / step) + 1)
+        # A long interval must not keep a loop alive that nobody hears: look in when the silence would end it.
+        self._timer = self._loop.call_at(min(self._due, self._heard + request.silence_s), self._wake, request)
+
+    def _refuse(self) -> None:
+        self._request = None
+        self._chan.write_stderr(_REFUSED)
+        self._finish(_EXIT_REFUSED)
+
+    def _finish(self, exit_code: int) -> None:
+        self._stop()
+        if not self._chan.is_closing():
+            self._chan.exit(exit_code)
 
     def _stop(self) -> None:
+        self._frames = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._frames is not None:
-            self._frames = None
-            self._host.streams -= 1

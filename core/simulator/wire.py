@@ -1,70 +1,75 @@
-"""The remote loop's side of the wire: what a request looks like and how a frame is written."""
+"""The remote loop's side of the wire: which request is taken, and how a frame is written."""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from core.collectors.loop import LoopRequest, parse_request
 from core.simulator.commands import Kernel
 from core.simulator.fleet import HostSpec
 
-HEAD_LIMIT = 64 << 10
-_NONCE = re.compile(rb"\bNONCE=([0-9a-f]{8,64})\b")
-_INTERVAL = re.compile(rb"\bINTERVAL=(\d{1,4}(?:\.\d{1,3})?)\b")
-_SECTIONS: tuple[tuple[str, Callable[[Kernel], str | None]], ...] = (
-    ("stat", lambda kernel: kernel.stat()),
-    ("meminfo", lambda kernel: kernel.meminfo()),
+_FASTEST_S, _SLOWEST_S = 0.05, 3600.0
+_SLOW_EVERY_S = 10.0  # filesystems come with every frame that is at least so long after the last that had them
+_Section = tuple[str, Callable[[Kernel], str | None]]
+_FAST: tuple[_Section, ...] = (
+    ("stat", lambda kernel: kernel.stat(brief=True)),
+    ("meminfo", lambda kernel: kernel.meminfo(brief=True)),
     ("loadavg", lambda kernel: kernel.loadavg()),
-    ("vmstat", lambda kernel: kernel.vmstat()),
+    ("pressure_cpu", lambda kernel: kernel.pressure("cpu")),
+    ("pressure_memory", lambda kernel: kernel.pressure("memory")),
+    ("pressure_io", lambda kernel: kernel.pressure("io")),
     ("diskstats", lambda kernel: kernel.diskstats()),
     ("netdev", lambda kernel: kernel.netdev()),
+)
+_SLOW: tuple[_Section, ...] = (
     ("df", lambda kernel: kernel.df()),
     ("dfi", lambda kernel: kernel.df(inodes=True)),
+    ("mounts", lambda kernel: kernel.mounts()),
 )
+SECTION_NAMES = tuple(name for name, _ in _FAST + _SLOW)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a client asked of the loop: the word that marks its frames, and seconds between them."""
-
-    nonce: str
-    interval_s: float
-
-
-def is_loop(command: str) -> bool:
-    """Say whether the command starts the pushing loop."""
-    return "NONCE=" in command
-
-
-def parse_request(command: str, head: bytes) -> Request | None:
-    """Return what the client asks for, from its command and the head of its stdin; None while it is not known."""
-    text = command.encode("utf-8", "replace") + b"\n" + head
-    nonce, interval = _NONCE.search(text), _INTERVAL.search(text)
-    if nonce is None or interval is None:
+def loop_request(command: str) -> LoopRequest | None:
+    """Return the request if the command is to the letter the one that our client sends; None otherwise."""
+    request = parse_request(command)
+    if request is None or request.command != command:
         return None
-    return Request(nonce[1].decode(), min(3600.0, max(0.05, float(interval[1]))))
+    return request if _FASTEST_S <= request.interval_s <= _SLOWEST_S and request.silence_s > 0 else None
 
 
 class Frames:
-    """Writes the frames of one stream."""
+    """Writes the frames of one stream, as the remote loop would."""
 
-    def __init__(self, spec: HostSpec, request: Request) -> None:
+    def __init__(self, spec: HostSpec, request: LoopRequest) -> None:
         self._mark = f"@{request.nonce}"
         self._seq = 0
-        self._forbidden = frozenset(spec.forbidden)
+        self._slow_due = 0.0
+        self._slow_every = max(_SLOW_EVERY_S, request.interval_s) - 0.5
+        self._headings = {name: f"{self._mark} S {name} ok\n" for name in SECTION_NAMES}
+        self._forbidden = {name: f"{self._mark} S {name} forbidden\n" for name in spec.forbidden}
 
     def write(self, kernel: Kernel) -> bytes:
         """Return the next frame of that kernel as it is now."""
-        mark = self._mark
+        mark, uptime = self._mark, kernel.uptime
+        parts = [f"{mark} F 1 {self._seq} {kernel.boot_id} {uptime:.2f} {time.time():.3f}\n"]
+        self._add(parts, _FAST, kernel)
+        if uptime >= self._slow_due:
+            self._slow_due = uptime + self._slow_every
+            self._add(parts, _SLOW, kernel)
+        parts.append(f"{mark} E {self._seq}\n")
         self._seq += 1
-        parts = [f"{mark} F 1 {self._seq} {kernel.boot_id} {kernel.uptime:.2f} {time.time():.3f}\n"]
-        for name, read in _SECTIONS:
-            if name in self._forbidden:
-                parts.append(f"{mark} S {name} forbidden\n")
+        return "".join(parts).encode()
+
+    def _add(self, parts: list[str], sections: tuple[_Section, ...], kernel: Kernel) -> None:
+        for name, read in sections:
+            forbidden = self._forbidden.get(name)
+            if forbidden is not None:
+                parts.append(forbidden)
                 continue
             text = read(kernel)
-            parts.append(f"{mark} S {name} absent\n" if text is None else f"{mark} S {name} ok\n{text}")
-        parts.append(f"{mark} E {self._seq}\n")
-        return "".join(parts).encode()
+            if text is None:
+                parts.append(f"{self._mark} S {name} absent\n")
+            else:
+                parts.append(self._headings[name])
+                parts.append(text)

@@ -18,7 +18,7 @@ from core.storage.errors import NOT_INITIALISED
 from core.storage.health import Findings, checks
 from core.storage.partitions import EPOCH, partition_interval
 from core.storage.schema import ROLLUP, ROLLUPS, SAMPLE_TABLES
-from core.storage.setup_times import keep_for
+from core.storage.setup_times import OWN_JOBS, keep_for
 
 _SLOW_EVERY_S = 60.0
 _FAR = timedelta(days=365 * 200)
@@ -102,6 +102,7 @@ async def _timescale(
     database: Database, connection: AsyncConnection
 ) -> tuple[tuple[HypertableInfo, ...], tuple[ChunkInfo, ...], tuple[JobInfo, ...]]:
     rows = (await connection.execute(sql.JOBS)).all()
+    scheduler = database.capability is not None and database.capability.background_workers
     policies: dict[str, Policies] = {}
     for row in rows:
         if row.table_id is not None:
@@ -131,7 +132,7 @@ async def _timescale(
         )
         tables.append(_totals(base, [chunk for chunk in chunks if chunk.hypertable == owner.name]))
     tables.sort(key=lambda table: (_ORDER.get(table.name, 99), table.name))
-    return tuple(tables), chunks, tuple(_job(row, names) for row in rows)
+    return tuple(tables), chunks, tuple(_job(row, names, scheduler=scheduler) for row in rows)
 
 
 def _totals(table: HypertableInfo, chunks: list[ChunkInfo]) -> HypertableInfo:
@@ -163,7 +164,7 @@ def _chunk(row: Any) -> ChunkInfo:
     compressed = bool(row.status & _BIT_COMPRESSED)
     partial = compressed and bool(row.status & _BIT_PARTIAL)
     # Compressed and whole: its own heap is empty, and the catalogue remembers what compression left.
-    total = row.own_bytes if not compressed else (row.after_bytes or 0) + (row.own_bytes if partial else 0)
+    total = row.own_bytes if not compressed else (row.after_bytes or 0) + (row.own_bytes or 0 if partial else 0)
     rows = row.compressed_rows if compressed else row.own_rows
     return ChunkInfo(
         hypertable=row.owner,
@@ -185,9 +186,17 @@ def _moment(microseconds: int) -> datetime:
     return EPOCH + max(-_FAR, min(_FAR, offset))
 
 
-def _job(row: Any, names: dict[str, str]) -> JobInfo:
+def _job(row: Any, names: dict[str, str], *, scheduler: bool) -> JobInfo:
+    """Join what the scheduler recorded of a job with the runs that were started by us: the later one tells."""
     last_run = row.last_run if row.last_run and row.last_run.year > 1970 else None
     next_run = row.next_run if row.next_run and 1970 < row.next_run.year < 9999 else None
+    last_ok = None if last_run is None or row.last_status is None else row.last_status == "Success"
+    last_error = row.last_error
+    if row.own_run is not None and (last_run is None or row.own_run > last_run):
+        last_run, last_ok = row.own_run, row.own_ok
+        last_error = last_error if row.own_ok else row.own_error
+        next_run = next_run if scheduler else row.own_next
+    total = (row.total_runs or 0) + (row.own_runs or 0)
     return JobInfo(
         job_id=row.job_id,
         name=str(row.application_name).split(" [")[0],
@@ -195,11 +204,11 @@ def _job(row: Any, names: dict[str, str]) -> JobInfo:
         schedule_s=row.schedule_s,
         scheduled=row.scheduled,
         last_run=last_run,
-        last_ok=None if last_run is None or row.last_status is None else row.last_status == "Success",
+        last_ok=last_ok,
         next_run=next_run,
-        total_runs=row.total_runs,
-        total_failures=row.total_failures,
-        last_error=row.last_error,
+        total_runs=total,
+        total_failures=(row.total_failures or 0) + (row.own_failures or 0),
+        last_error=last_error,
         running=row.job_status == "Running",
     )
 
@@ -216,23 +225,25 @@ async def _partitions(
             name, 0, 0, None, None, None, interval.total_seconds(), None, keep.total_seconds(), rollup=name in ROLLUP
         )
         tables.append(_totals(base, [chunk for chunk in chunks if chunk.hypertable == name]))
-    jobs = [
-        JobInfo(
-            job_id=row.job_id,
-            name=row.name,
-            hypertable=None,
-            schedule_s=None,
-            scheduled=True,
-            last_run=row.last_run,
-            last_ok=row.last_ok,
-            next_run=None,
-            total_runs=row.total_runs,
-            total_failures=row.total_failures,
-            last_error=row.last_error,
-        )
-        for row in await connection.execute(sql.OWN_JOBS)
-    ]
+    ran = {row.job_id: row for row in await connection.execute(sql.OWN_JOBS)}
+    jobs = [_own_job(job_id, name, every, ran.get(job_id)) for job_id, (name, every) in OWN_JOBS.items()]
     return tuple(tables), chunks, tuple(jobs)
+
+
+def _own_job(job_id: int, name: str, every: timedelta, ran: Any) -> JobInfo:
+    return JobInfo(
+        job_id=job_id,
+        name=name,
+        hypertable=None,
+        schedule_s=every.total_seconds(),
+        scheduled=True,
+        last_run=ran.last_run if ran else None,
+        last_ok=ran.last_ok if ran else None,
+        next_run=ran.last_run + every if ran else None,
+        total_runs=ran.total_runs if ran else 0,
+        total_failures=ran.total_failures if ran else 0,
+        last_error=ran.last_error if ran else None,
+    )
 
 
 async def _partition_list(
@@ -258,6 +269,6 @@ async def _slow(database: Database, connection: AsyncConnection) -> dict[str, An
     if not database.timescale:
         defaults = [row.name for row in await connection.execute(sql.DEFAULT_PARTITIONS)]
         for name in defaults:  # names from the catalogue, quoted by it
-            memory["stray"] += int(await connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0)
+            memory["stray"] += int(await connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0)  # noqa: S608
     memory["read"] = time.monotonic()
     return memory

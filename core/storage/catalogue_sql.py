@@ -12,8 +12,8 @@ SELECT now() AS now, to_regclass('public.jumpwatch_meta') IS NOT NULL AS known,
        (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb') AS extension,
        current_setting('max_connections')::int AS max_sessions,
        count(*) FILTER (WHERE datname = current_database() AND backend_type = 'client backend') AS sessions,
-       count(*) FILTER (WHERE (datname = current_database() OR datname IS NULL)
-                              AND (backend_type ILIKE '%timescale%' OR application_name ILIKE '%timescaledb%')) AS workers
+       count(*) FILTER (WHERE (backend_type ILIKE '%timescale%' OR application_name ILIKE '%timescaledb%')
+                              AND (datname = current_database() OR datname IS NULL)) AS workers
 FROM pg_catalog.pg_stat_activity
 """)
 
@@ -35,7 +35,7 @@ WHERE attrelid = '_timescaledb_catalog.chunk'::regclass AND attnum > 0 AND NOT a
 
 
 def chunks(*, dropped: bool, sizes: bool) -> TextClause:
-    """Return the query of all chunks of one table (:table) or of all (null); ``dropped``: older catalogues mark them."""
+    """Return the query of all chunks of one table (:table) or of all (null); older catalogues mark ``dropped`` ones."""
     own = (
         "CASE WHEN k.status & 1 = 0 OR k.status & 8 <> 0 THEN pg_catalog.pg_total_relation_size(r.oid) END"
         if sizes
@@ -56,7 +56,7 @@ JOIN pg_catalog.pg_namespace n ON n.nspname = k.schema_name
 JOIN pg_catalog.pg_class r ON r.relname = k.table_name AND r.relnamespace = n.oid
 LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = k.id
 WHERE CAST(:table AS text) IS NULL OR o.name = :table
-""").bindparams(bindparam("table", type_=Text))
+""").bindparams(bindparam("table", type_=Text))  # noqa: S608
 
 
 JOBS = text("""
@@ -65,9 +65,12 @@ SELECT j.job_id, j.application_name, j.scheduled, extract(epoch FROM j.schedule_
        extract(epoch FROM (j.config->>'compress_after')::interval)::float8 AS compress_after_s,
        extract(epoch FROM (j.config->>'drop_after')::interval)::float8 AS drop_after_s,
        s.last_run_started_at AS last_run, s.last_run_status AS last_status, s.job_status, s.next_start AS next_run,
-       s.total_runs, s.total_failures, e.err_message AS last_error
+       s.total_runs, s.total_failures, e.err_message AS last_error,
+       o.last_run AS own_run, o.last_ok AS own_ok, o.last_error AS own_error, o.total_runs AS own_runs,
+       o.total_failures AS own_failures, o.last_run + j.schedule_interval AS own_next
 FROM timescaledb_information.jobs j
 LEFT JOIN timescaledb_information.job_stats s ON s.job_id = j.job_id
+LEFT JOIN jumpwatch_jobs o ON o.job_id = j.job_id
 LEFT JOIN LATERAL (
     SELECT e.err_message FROM timescaledb_information.job_errors e
     WHERE e.job_id = j.job_id AND s.total_failures > 0 ORDER BY e.finish_time DESC NULLS LAST LIMIT 1
@@ -76,13 +79,14 @@ ORDER BY j.job_id
 """)
 
 PARTITIONS = text(f"""
-SELECT p.parent, p.name, p.start, p.stop, CASE WHEN :sizes THEN pg_catalog.pg_total_relation_size(p.oid) END AS bytes,
+SELECT p.parent, p.name, p.start, p.stop,
+       CASE WHEN :sizes THEN pg_catalog.pg_total_relation_size(p.oid) END AS bytes,
        CASE WHEN r.reltuples >= 0 THEN r.reltuples::bigint END AS rows
 FROM ({PARTITIONS_SQL}) p JOIN pg_catalog.pg_class r ON r.oid = p.oid
 WHERE NOT p.is_default AND (CAST(:table AS text) IS NULL OR p.parent = :table)
-""").bindparams(bindparam("table", type_=Text), bindparam("sizes", type_=Boolean))
+""").bindparams(bindparam("table", type_=Text), bindparam("sizes", type_=Boolean))  # noqa: S608
 
-DEFAULT_PARTITIONS = text(f"SELECT quote_ident(p.name) AS name FROM ({PARTITIONS_SQL}) p WHERE p.is_default")
+DEFAULT_PARTITIONS = text(f"SELECT quote_ident(p.name) AS name FROM ({PARTITIONS_SQL}) p WHERE p.is_default")  # noqa: S608
 OWN_JOBS = text("SELECT * FROM jumpwatch_jobs ORDER BY job_id")
 DATABASE_BYTES = text("SELECT pg_database_size(current_database())")
 WATERMARK = text("""
@@ -90,4 +94,4 @@ SELECT min(CASE WHEN w.watermark > 0 THEN to_timestamp(w.watermark / 1e6) END)
 FROM _timescaledb_catalog.continuous_agg c
 JOIN _timescaledb_catalog.continuous_aggs_watermark w ON w.mat_hypertable_id = c.mat_hypertable_id
 """)
-OWN_WATERMARK = text("SELECT min(value::timestamptz) FROM jumpwatch_meta WHERE key LIKE 'rollup:%'")
+OWN_WATERMARK = text("SELECT min(value::timestamptz) FROM jumpwatch_meta WHERE key LIKE 'rollup:%' AND value > '1971'")

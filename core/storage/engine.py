@@ -116,7 +116,7 @@ class Database:
         """Give asyncpg's own connection in one transaction (for COPY and arrays); errors are mapped."""
         with mapped(operation, self.where):
             async with self.engine.connect() as connection:
-                raw = (await connection.get_raw_connection()).driver_connection
+                raw: Any = (await connection.get_raw_connection()).driver_connection
                 try:
                     async with raw.transaction():
                         yield raw

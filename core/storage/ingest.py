@@ -34,8 +34,8 @@ WHERE items.extra IS DISTINCT FROM excluded.extra
 """
 # Rows that come late lie behind what our own rollups have taken: they are taken again from there.
 _LATE = """
-UPDATE jumpwatch_meta SET value = $1::timestamptz::text, updated = now()
-WHERE key LIKE 'rollup:%' AND value::timestamptz > $1::timestamptz
+UPDATE jumpwatch_meta SET value = LEAST(value::timestamptz, $1::timestamptz)::text, updated = clock_timestamp()
+WHERE key LIKE 'rollup:%'
 """
 
 
@@ -160,7 +160,7 @@ async def _copy(connection: Any, table: SampleTable, rows: list[Row]) -> None:
 
 def _unnest_sql(table: str, columns: Sequence[str], types: Sequence[str]) -> str:
     arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(types, 1))
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 async def _unnest(connection: Any, table: SampleTable, rows: list[Row]) -> None:

@@ -23,7 +23,8 @@ async def revision(database: Database) -> str | None:
     async with database.connect("read the schema's revision") as connection:
         if not await connection.scalar(text("SELECT to_regclass('public.jumpwatch_schema') IS NOT NULL")):
             return None
-        return await connection.scalar(text("SELECT version_num FROM jumpwatch_schema"))
+        found: str | None = await connection.scalar(text("SELECT version_num FROM jumpwatch_schema"))
+        return found
 
 
 async def prepare_extension(database: Database) -> StepResult:

@@ -71,7 +71,9 @@ def missing_ranges(existing: Sequence[Range], start: datetime, end: datetime, in
 
 def partition_name(table: str, start: datetime) -> str:
     """Return the name of the partition of a table that begins at ``start``."""
-    return f"{table}_p{start:%Y%m%d}" + ("" if (start - EPOCH) % timedelta(days=1) == timedelta(0) else f"t{start:%H%M%S}")
+    return f"{table}_p{start:%Y%m%d}" + (
+        "" if (start - EPOCH) % timedelta(days=1) == timedelta(0) else f"t{start:%H%M%S}"
+    )
 
 
 async def ensure_partitions(database: Database, table: str, start: datetime, end: datetime) -> list[Range]:
@@ -95,7 +97,8 @@ async def ensure_ahead(database: Database, now: datetime) -> int:
         tables = [row.relname for row in await connection.execute(_PARTITIONED)]
     for table in tables:
         interval = partition_interval(table, database.retention.chunk_interval)
-        await ensure_partitions(database, table, now, now + _AHEAD * interval)
+        ahead = 1 if table in ROLLUP else _AHEAD
+        await ensure_partitions(database, table, now, now + ahead * interval)
     return len(tables)
 
 
@@ -116,7 +119,8 @@ async def _make(connection: AsyncConnection, table: str, start: datetime, stop: 
     bounds = f"FROM ('{start.isoformat()}') TO ('{stop.isoformat()}')"
     span = {"start": start, "stop": stop}
     held = await connection.scalar(
-        text(f"SELECT EXISTS (SELECT FROM {table}_default WHERE {column} >= :start AND {column} < :stop)"), span
+        text(f"SELECT EXISTS (SELECT FROM {table}_default WHERE {column} >= :start AND {column} < :stop)"),
+        span,
     )
     if not held:
         await connection.execute(text(f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES {bounds}"))
@@ -125,7 +129,7 @@ async def _make(connection: AsyncConnection, table: str, start: datetime, stop: 
     await connection.execute(text(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)"))
     await connection.execute(
         text(
-            f"WITH moved AS (DELETE FROM {table}_default WHERE {column} >= :start AND {column} < :stop RETURNING *) "
+            f"WITH moved AS (DELETE FROM {table}_default WHERE {column} >= :start AND {column} < :stop RETURNING *) "  # noqa: S608
             f"INSERT INTO {name} SELECT * FROM moved"
         ),
         span,

@@ -6,15 +6,18 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from core.models import StorageMode
 from core.storage.engine import Database
 from core.storage.partitions import EPOCH, ensure_partitions
 from core.storage.schema import ROLLUPS, Rollup
-from core.storage.schema import metadata as schema
 from core.storage.steps import Progress, StepResult, StepState, no_progress
 from core.storage.timescale import create_aggregate
 
 _TABLE = text("SELECT to_regclass(CAST(:name AS text)) IS NOT NULL")
+
+# How far the rollup has been brought; the writer sets it back where rows come late.
+_BEGUN = text("""
+INSERT INTO jumpwatch_meta (key, value) VALUES (:key, '1970-01-02 00:00:00+00') ON CONFLICT (key) DO NOTHING
+""")
 
 
 def floor(moment: datetime, width_s: int) -> datetime:
@@ -38,15 +41,16 @@ async def create_rollup(database: Database, rollup: Rollup) -> StepResult:
             return StepResult("rollup", rollup.name, StepState.SKIPPED, "there already")
         await connection.execute(text(_table_sql(rollup)))
         await connection.execute(text(f"CREATE TABLE {rollup.name}_default PARTITION OF {rollup.name} DEFAULT"))
+        await connection.execute(_BEGUN, {"key": f"rollup:{rollup.name}"})
     return StepResult("rollup", rollup.name, StepState.CREATED, f"table, {rollup.width} a bucket")
 
 
 def _table_sql(rollup: Rollup) -> str:
-    types = {column.name: column.type for column in schema.tables[rollup.source.name].columns}
+    types = dict(zip(rollup.source.columns, rollup.source.types, strict=True))
     figures = ", ".join(
         f"{f}_sum double precision, {f}_count bigint, {f}_min {kind}, {f}_max {kind}, {f}_last {kind}"
         for f in rollup.figures
-        for kind in (str(types[f]),)
+        for kind in (types[f],)
     )
     keys = ", ".join(f"{key} integer NOT NULL" for key in rollup.source.keys)
     return (
@@ -63,7 +67,7 @@ def select_sql(rollup: Rollup, where: str = "") -> str:
         for f in rollup.figures
     )
     return (
-        f"SELECT date_bin(INTERVAL '{rollup.width}', ts, TIMESTAMPTZ '1970-01-01 00:00:00+00') AS bucket, {keys}, "
+        f"SELECT date_bin(INTERVAL '{rollup.width}', ts, TIMESTAMPTZ '1970-01-01 00:00:00+00') AS bucket, {keys}, "  # noqa: S608
         f"count(*), {made} FROM {rollup.source.name} WHERE ts >= :start AND ts < :stop {where} GROUP BY bucket, {keys}"
     )
 
@@ -116,9 +120,7 @@ async def oldest_raw(database: Database, table: str) -> datetime | None:
     return min((chunk.start for chunk in chunks), default=None)
 
 
-async def refresh_all(
-    database: Database, start: datetime, stop: datetime, progress: Progress = no_progress
-) -> None:
+async def refresh_all(database: Database, start: datetime, stop: datetime, progress: Progress = no_progress) -> None:
     """Bring every rollup up to date over [start, stop)."""
     for rollup in ROLLUPS:
         progress(f"rolling up {rollup.name}")
@@ -133,19 +135,11 @@ async def uncovered(database: Database, table: str, start: datetime, stop: datet
     for rollup in (rollup for rollup in ROLLUPS if rollup.source.name == table):
         span = {"start": floor(start, rollup.width_s), "stop": ceil(stop, rollup.width_s)}
         async with database.connect(f"compare {table} with {rollup.name}") as connection:
-            raw = await connection.scalar(
-                text(f"SELECT count(*) FROM {table} WHERE ts >= :start AND ts < :stop"), span
-            )
+            raw = await connection.scalar(text(f"SELECT count(*) FROM {table} WHERE ts >= :start AND ts < :stop"), span)  # noqa: S608
             rolled = await connection.scalar(
-                text(f"SELECT coalesce(sum(samples), 0) FROM {rollup.name} WHERE bucket >= :start AND bucket < :stop"),
+                text(f"SELECT coalesce(sum(samples), 0) FROM {rollup.name} WHERE bucket >= :start AND bucket < :stop"),  # noqa: S608
                 span,
             )
         if int(raw or 0) > int(rolled or 0):
             return f"{int(raw or 0) - int(rolled or 0)} of its rows are not in {rollup.name} yet"
     return ""
-
-
-def mode_word(database: Database) -> str:
-    """Name the mode as people read it."""
-    mode = database.capability.mode if database.capability else None
-    return "TimescaleDB" if mode is StorageMode.TIMESCALEDB else "native partitions"

@@ -48,9 +48,7 @@ async def create_hypertables(
         await ensure_ahead(database, now)
         return [StepResult("partitions", table.name, StepState.SKIPPED, "made ahead") for table in SAMPLE_TABLES]
     tables = {table.name: table for table in SAMPLE_TABLES}
-    return await _each(
-        "hypertable", tables, lambda name: timescale.create_hypertable(database, tables[name]), progress
-    )
+    return await _each("hypertable", tables, lambda name: timescale.create_hypertable(database, tables[name]), progress)
 
 
 async def setup_compression_policies(database: Database, progress: Progress = no_progress) -> list[StepResult]:

@@ -1,4 +1,4 @@
-"""How long each table keeps its rows, by the settings."""
+"""How long each table keeps its rows, and how often our own jobs run."""
 
 from __future__ import annotations
 
@@ -15,3 +15,11 @@ def keep_for(retention: RetentionSettings) -> dict[str, timedelta]:
         minute = rollup.width_s == MINUTE
         times[rollup.name] = retention.rollup_minute_retention if minute else retention.rollup_hour_retention
     return times
+
+
+PARTITIONS_AHEAD, REFRESH_ROLLUPS, RETENTION = 1, 2, 3
+OWN_JOBS: dict[int, tuple[str, timedelta]] = {
+    PARTITIONS_AHEAD: ("Partitions Ahead", timedelta(hours=1)),
+    REFRESH_ROLLUPS: ("Refresh Rollups", timedelta(minutes=5)),
+    RETENTION: ("Retention", timedelta(hours=6)),
+}

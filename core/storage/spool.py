@@ -90,7 +90,7 @@ def _time(seconds: float) -> datetime:
 
 @dataclass(slots=True)
 class Segment:
-    """One file of records; ``file`` is open and locked while it is ours."""
+    """One file of records, open and locked while it is ours; the descriptor is -1 afterwards."""
 
     path: Path
     descriptor: int
@@ -222,9 +222,9 @@ class Spool:
     def close(self) -> None:
         """Let go of the segments; what is in them waits on disk for the next console."""
         for segment in self._ours():
-            os.close(segment.descriptor)
             if not segment.records:
                 segment.path.unlink(missing_ok=True)
+            _let_go(segment)
         self._current, self._done = None, []
 
     def _ours(self) -> Iterator[Segment]:
@@ -251,8 +251,15 @@ class Spool:
 
     @staticmethod
     def _remove(segment: Segment) -> None:
-        segment.path.unlink(missing_ok=True)
-        os.close(segment.descriptor)
+        if segment.descriptor >= 0:
+            segment.path.unlink(missing_ok=True)
+            _let_go(segment)
+
+
+def _let_go(segment: Segment) -> None:
+    descriptor, segment.descriptor = segment.descriptor, -1
+    if descriptor >= 0:
+        os.close(descriptor)
 
 
 def _lock(path: Path, flags: int) -> Segment | None:

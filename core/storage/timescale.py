@@ -147,7 +147,7 @@ def aggregate_sql(rollup: Rollup) -> str:
         for f in rollup.figures
     )
     return (
-        f"CREATE MATERIALIZED VIEW {rollup.name} WITH (timescaledb.continuous, timescaledb.materialized_only = true) AS "
+        f"CREATE MATERIALIZED VIEW {rollup.name} WITH (timescaledb.continuous, timescaledb.materialized_only = true) AS "  # noqa: S608
         f"SELECT time_bucket(INTERVAL '{rollup.width}', ts) AS bucket, {keys}, count(*) AS samples, {made} "
         f"FROM {rollup.source.name} GROUP BY bucket, {keys} WITH NO DATA"
     )
@@ -202,5 +202,3 @@ async def _adjust(
         {"id": job.job_id, "config": json.dumps(config)},
     )
     return StepResult(step, target, StepState.CHANGED, "; ".join(changed))
-
-

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 from core.config import RetentionSettings
 from core.exceptions import InfrastructureException
+from core.logging import get_logger
 from core.models import HostSample, Transition, WriterStats
 from core.ports import Clock, SystemClock
 from core.storage.engine import Database
@@ -20,10 +21,11 @@ from core.storage.errors import PoisonError
 from core.storage.ingest import Ingest
 from core.storage.spool import Record, Segment, Spool
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 15.0
 _ADOPT_EVERY_S = 60.0
 _T = TypeVar("_T")
+_R = TypeVar("_R", HostSample, Transition)
 
 
 def spool_folder(state_dir: Path, database: Database) -> Path:
@@ -61,9 +63,8 @@ class BatchWriter:
         self._failures = 0
         self._adopted_at = 0.0
         self._stored = self._lost = 0
-        self._flushed_at = None if clock is None else None
+        self._flushed_at: datetime | None = None
         self._error: str | None = None
-        self._stats = WriterStats()
 
     def put(self, sample: HostSample) -> None:
         """Take a sample; the oldest one is dropped and counted where the queue is full."""
@@ -205,25 +206,27 @@ class BatchWriter:
     async def _store_some(self, batch: Sequence[Record], *, fresh: bool) -> None:
         samples = [record for record in batch if isinstance(record, HostSample)]
         transitions = [record for record in batch if isinstance(record, Transition)]
-        now = self._clock.now()
+        await self._halving(samples, lambda some: self._ingest.samples(some, fresh=fresh, now=self._clock.now()))
+        await self._halving(transitions, self._ingest.transitions)
+
+    async def _halving(self, batch: Sequence[_R], store: Callable[[Sequence[_R]], Awaitable[None]]) -> None:
+        """Store a batch; one bad row never blocks the rest: it is found by halving, reported and counted."""
         try:
-            await self._ingest.samples(samples, fresh=fresh, now=now)
-            self._stored += len(samples)
-            await self._ingest.transitions(transitions)
+            await store(batch)
+            self._stored += sum(isinstance(record, HostSample) for record in batch)
         except PoisonError as error:
-            if len(batch) == 1:
-                self._lost += 1
-                self._error = f"a row of {batch[0].host} cannot be stored and was left out: {error.message}"
-                _LOG.error("%s", self._error)
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                await self._halving(batch[:middle], store)
+                await self._halving(batch[middle:], store)
                 return
-            # One bad row never blocks the rest: each half is tried by itself. Those stored already are left alone.
-            middle = len(batch) // 2
-            for half in (batch[:middle], batch[middle:]):
-                await self._store_some(half, fresh=False)
+            self._lost += 1
+            self._error = f"a row of {batch[0].host} cannot be stored and was left out: {error.message}"
+            _LOG.error("row left out", host=batch[0].host, reason=error.message)
 
     def _failed(self, error: InfrastructureException) -> None:
         if self._failures == 0:
-            _LOG.warning("samples go to the spool: %s", error.message)
+            _LOG.warning("samples go to the spool", reason=error.message)
             self._ingest.forget()
         wait = min(_RETRY_MOST_S, _RETRY_FIRST_S * 2 ** min(self._failures, 10))
         self._failures += 1
@@ -267,9 +270,14 @@ class BatchWriter:
         except OSError as error:
             self._lost += sum(isinstance(record, HostSample) for record in batch)
             self._error = f"{len(batch)} records are lost: the spool cannot be written: {error.strerror}"
-            _LOG.error("%s", self._error)
+            _LOG.error("spool cannot be written", reason=error.strerror, records=len(batch))
 
     @staticmethod
     async def _disk(work: Callable[[], _T]) -> _T:
-        """Do disk work in a thread; it is brief, and finished even when the caller is cancelled."""
-        return await asyncio.shield(asyncio.to_thread(work))
+        """Do disk work in a thread; it is brief, and done with before a cancelled caller goes on."""
+        task = asyncio.create_task(asyncio.to_thread(work))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task}, timeout=5)
+            raise

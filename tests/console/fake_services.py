@@ -43,8 +43,20 @@ from core.models import (
 )
 
 GIB = 1 << 30
-NAMES = ("web-01", "web-02", "web-03", "db-01", "db-02", "cache-01", "mq-01", "build-01", "backup-01", "edge-ams-01",
-         "edge-nyc-01", "lab-arm64")  # fmt: skip
+NAMES = (
+    "web-01",
+    "web-02",
+    "web-03",
+    "db-01",
+    "db-02",
+    "cache-01",
+    "mq-01",
+    "build-01",
+    "backup-01",
+    "edge-ams-01",
+    "edge-nyc-01",
+    "lab-arm64",
+)
 SECTIONS = {
     "system": SectionStatus.OK,
     "disk": SectionStatus.OK,
@@ -126,10 +138,19 @@ def make_host(index: int, name: str, step: int, now: datetime, simulated: bool =
         io=cpu,
         times=tuple(now - timedelta(seconds=2 * (119 - each)) for each in range(120)),
     )
-    view = HostView(host, HostState.ONLINE, since=now - timedelta(hours=index + 1, minutes=7), sample=sample,
-                    history=history, version=step, lag_s=0.05)  # fmt: skip
+    view = HostView(
+        host,
+        HostState.ONLINE,
+        since=now - timedelta(hours=index + 1, minutes=7),
+        sample=sample,
+        history=history,
+        version=step,
+        lag_s=0.05,
+    )
     if fill >= 90:
-        view = replace(view, state=HostState.DEGRADED, reason=Reason.RESOURCE, detail=f"/var/lib/data is {fill:.0f}% full")
+        view = replace(
+            view, state=HostState.DEGRADED, reason=Reason.RESOURCE, detail=f"/var/lib/data is {fill:.0f}% full"
+        )
     return view
 
 
@@ -147,8 +168,16 @@ def troubled(hosts: list[HostView], now: datetime) -> list[HostView]:
         view = hosts[index]
         sample = None if old is None or view.sample is None else replace(view.sample, ts=now - timedelta(seconds=old))
         history = view.history if old is not None else HostHistory()
-        hosts[index] = replace(view, state=state, reason=reason, detail=detail, sample=sample, history=history,
-                               failures=3, next_try=now + timedelta(seconds=12))  # fmt: skip
+        hosts[index] = replace(
+            view,
+            state=state,
+            reason=reason,
+            detail=detail,
+            sample=sample,
+            history=history,
+            failures=3,
+            next_try=now + timedelta(seconds=12),
+        )
     if len(hosts) > 5 and (sample := hosts[5].sample) is not None:
         system = replace(sample.system, cpu_pct=None, load1=None)
         hosts[5] = replace(hosts[5], sample=replace(sample, system=system, interfaces=None))
@@ -216,20 +245,49 @@ def make_database(now: datetime, chunks: tuple[ChunkInfo, ...]) -> DatabaseView:
         )
     hour = timedelta(hours=1)
     jobs = (
-        JobInfo(1000, "Columnstore Policy", "host_sample", 43_200, True, now - hour, True, now + 11 * hour, 41, 0, None),
-        JobInfo(1001, "Columnstore Policy", "filesystem_sample", 43_200, True, now - 2 * hour, False, now + hour, 38, 2,
-                "deadlock detected while waiting for ShareLock on transaction 7712; blocked by process 511"),
-        JobInfo(1002, "Columnstore Policy", "disk_sample", 43_200, True, None, None, now + hour, 0, 0, None, running=True),
-        JobInfo(1003, "Retention Policy", "host_sample", 86_400, True, now - 5 * hour, True, now + 19 * hour, 9, 0, None),
-        JobInfo(1004, "Refresh Continuous Aggregate Policy", "host_sample_1m", 3600, True, now - hour / 3, True,
-                now + hour, 212, 1, None),
+        JobInfo(
+            1000, "Columnstore Policy", "host_sample", 43_200, True, now - hour, True, now + 11 * hour, 41, 0, None
+        ),
+        JobInfo(
+            1001,
+            "Columnstore Policy",
+            "filesystem_sample",
+            43_200,
+            True,
+            now - 2 * hour,
+            False,
+            now + hour,
+            38,
+            2,
+            "deadlock detected while waiting for ShareLock on transaction 7712; blocked by process 511",
+        ),
+        JobInfo(
+            1002, "Columnstore Policy", "disk_sample", 43_200, True, None, None, now + hour, 0, 0, None, running=True
+        ),
+        JobInfo(
+            1003, "Retention Policy", "host_sample", 86_400, True, now - 5 * hour, True, now + 19 * hour, 9, 0, None
+        ),
+        JobInfo(
+            1004,
+            "Refresh Continuous Aggregate Policy",
+            "host_sample_1m",
+            3600,
+            True,
+            now - hour / 3,
+            True,
+            now + hour,
+            212,
+            1,
+            None,
+        ),
         JobInfo(3, "Job History Log Retention Policy", None, 86_400, False, None, None, None, 0, 0, None),
-    )  # fmt: skip
+    )
     return DatabaseView(
         state=DatabaseState.CONNECTED,
         at=now,
-        capability=Capability(StorageMode.TIMESCALEDB, "18.0", "2.27.2", "timescale", True, False, True, "jumpwatch",
-                              False, "given"),
+        capability=Capability(
+            StorageMode.TIMESCALEDB, "18.0", "2.27.2", "timescale", True, False, True, "jumpwatch", False, "given"
+        ),
         hypertables=tuple(tables),
         chunks=chunks,
         jobs=jobs,
@@ -244,19 +302,29 @@ def make_database(now: datetime, chunks: tuple[ChunkInfo, ...]) -> DatabaseView:
         database_bytes=sum(chunk.total_bytes or 0 for chunk in chunks) + (11 << 20),
         workers=8,
         name="jumpwatch at db-01:5432",
-    )  # fmt: skip
+    )
 
 
 def partitions(database: DatabaseView) -> DatabaseView:
     """Return the same as plain PostgreSQL would show it."""
-    capability = Capability(StorageMode.PARTITIONS, "18.0", None, None, False, False, True, "jumpwatch", False, "embedded")
-    plain = tuple(replace(chunk, compressed=False, partial=False, before_bytes=None, after_bytes=None)
-                  for chunk in database.chunks)  # fmt: skip
+    capability = Capability(
+        StorageMode.PARTITIONS, "18.0", None, None, False, False, True, "jumpwatch", False, "embedded"
+    )
+    plain = tuple(
+        replace(chunk, compressed=False, partial=False, before_bytes=None, after_bytes=None)
+        for chunk in database.chunks
+    )
     tables = tuple(
-        replace(table, compressed_chunks=0, before_bytes=None, after_bytes=None, compress_after_s=None,
-                compression_enabled=False)
+        replace(
+            table,
+            compressed_chunks=0,
+            before_bytes=None,
+            after_bytes=None,
+            compress_after_s=None,
+            compression_enabled=False,
+        )
         for table in database.hypertables
-    )  # fmt: skip
+    )
     return replace(database, capability=capability, chunks=plain, hypertables=tables, workers=None)
 
 
@@ -267,20 +335,56 @@ def make_reviews() -> tuple[HostKeyReview, ...]:
     """Return two unknown keys and a changed one."""
     known = "~/.ssh/known_hosts"
     return (
-        HostKeyReview("build-01", "10.0.1.17", 22, "ssh-ed25519", "SHA256:Qm3vXcT0oWf0nHk2yJ8sVt1bYpLrA9dEuGiZxC4wKjM",
-                      KEY, False, (), known),
-        HostKeyReview("lab-arm64", "10.0.2.21", 2222, "ssh-ed25519",
-                      "SHA256:9fKwL2pNs7uYxQzR4vTbHc8mJdEgAi1oXqWyZn5rSkU", KEY, False, (), known),
-        HostKeyReview("db-02", "10.0.1.14", 22, "ssh-ed25519", "SHA256:Zt8qBn4wMx2cVrLk7yHj5sGd1fPo0iUuYtReWqAsDfG",
-                      KEY, True, ("SHA256:OldOldOld2cVrLk7yHj5sGd1fPo0iUuYtReWqAsDfG",), known),
-    )  # fmt: skip
+        HostKeyReview(
+            "build-01",
+            "10.0.1.17",
+            22,
+            "ssh-ed25519",
+            "SHA256:Qm3vXcT0oWf0nHk2yJ8sVt1bYpLrA9dEuGiZxC4wKjM",
+            KEY,
+            False,
+            (),
+            known,
+        ),
+        HostKeyReview(
+            "lab-arm64",
+            "10.0.2.21",
+            2222,
+            "ssh-ed25519",
+            "SHA256:9fKwL2pNs7uYxQzR4vTbHc8mJdEgAi1oXqWyZn5rSkU",
+            KEY,
+            False,
+            (),
+            known,
+        ),
+        HostKeyReview(
+            "db-02",
+            "10.0.1.14",
+            22,
+            "ssh-ed25519",
+            "SHA256:Zt8qBn4wMx2cVrLk7yHj5sGd1fPo0iUuYtReWqAsDfG",
+            KEY,
+            True,
+            ("SHA256:OldOldOld2cVrLk7yHj5sGd1fPo0iUuYtReWqAsDfG",),
+            known,
+        ),
+    )
 
 
 class FakeServices:
     """Views that move, plans that read well, an apply that takes a moment."""
 
-    def __init__(self, hosts: int = len(NAMES), *, trouble: bool = True, tick_s: float = 0.5, moving: bool = True,
-                 slow_start_s: float = 0.0, wasm: bool = False, plain: bool = False) -> None:  # fmt: skip
+    def __init__(
+        self,
+        hosts: int = len(NAMES),
+        *,
+        trouble: bool = True,
+        tick_s: float = 0.5,
+        moving: bool = True,
+        slow_start_s: float = 0.0,
+        wasm: bool = False,
+        plain: bool = False,
+    ) -> None:
         self.tick_s, self.moving, self.trouble, self.plain = tick_s, moving, trouble, plain
         self.slow_start_s = slow_start_s
         self.names = [NAMES[i] if i < len(NAMES) else f"node-{i:04d}" for i in range(hosts)]
@@ -319,7 +423,9 @@ class FakeServices:
                 "host.state",
                 ("info", "info", "warning", "error")[each % 4],
                 NAMES[each % len(NAMES)],
-                ("is back after 3 m", "poll took 2.1 s", "/var/lib/data over 90%", "port: connection refused")[each % 4],
+                ("is back after 3 m", "poll took 2.1 s", "/var/lib/data over 90%", "port: connection refused")[
+                    each % 4
+                ],
             )
             for each in range(60)
         )
@@ -396,8 +502,15 @@ class FakeServices:
             await asyncio.sleep(self.apply_s)
         if self.fail_with:
             raise BusinessLogicError(self.fail_with)
-        return Outcome(True, "a-000123", "compressed 1 chunk in 0.2 s", tuple(t.name for t in plan.targets), (),
-                       180 << 20, 18 << 20)  # fmt: skip
+        return Outcome(
+            True,
+            "a-000123",
+            "compressed 1 chunk in 0.2 s",
+            tuple(t.name for t in plan.targets),
+            (),
+            180 << 20,
+            18 << 20,
+        )
 
     async def accept_host_key(self, review: HostKeyReview) -> None:
         if review.changed:

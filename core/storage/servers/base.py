@@ -37,12 +37,13 @@ class ManagedServer(Protocol):
 
 async def end_process(process: asyncio.subprocess.Process, steps: Sequence[tuple[signal.Signals, float]]) -> None:
     """Signal a child that leads its own process group, harder each time, then kill; also when cancelled."""
+    # Not process.send_signal: it polls, and takes the exit status away from asyncio's own watcher.
     try:
         for number, seconds in steps:
             if process.returncode is not None:
                 return
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(number)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, number)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await process.wait()

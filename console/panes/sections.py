@@ -1,0 +1,39 @@
+"""The row that names the sections of a pane that shows one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.style import Style
+from textual import events
+
+from console.widgets.bars import OneLine
+from console.widgets.line import Line
+
+
+class SectionLine(OneLine):
+    """Names of the sections, the shown one underlined; a click goes there."""
+
+    def __init__(self, names: Sequence[str], *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._names = names
+        self.active = names[0]
+        self._places: list[tuple[int, int, str]] = []
+
+    def draw(self, width: int) -> Line:
+        look, line = self.palette, Line().gap()
+        self._places = []
+        for name in self._names:
+            start = line.width
+            line.add(name.capitalize(), look.strong + Style(underline=True) if name == self.active else look.dim)
+            self._places.append((start, line.width, name))
+            line.gap(3)
+        return line.add("tab", look.key).add(" next", look.dim)
+
+    def on_click(self, event: events.Click) -> None:
+        from console.panes.database import DatabasePane
+
+        for start, end, name in self._places:
+            if start <= event.x < end:
+                pane = next(each for each in self.ancestors if isinstance(each, DatabasePane))
+                pane.show_section(name)

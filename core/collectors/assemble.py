@@ -1,0 +1,176 @@
+"""From frames to samples: one assembler a stream keeps the counters that the rates need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from core.collectors import disk, io, net, system
+from core.collectors.frame import Frame, parse_frame
+from core.collectors.rates import interval
+from core.exceptions import DataCollectionError
+from core.models import (
+    DiskFigures,
+    FilesystemFigures,
+    HostSample,
+    InterfaceFigures,
+    SectionStatus,
+    SystemFigures,
+)
+
+T = TypeVar("T")
+_SYSTEM = ("stat", "meminfo", "loadavg")
+
+
+class SampleAssembler:
+    """Turns the frames of one host into samples. A section that cannot be read is BROKEN and its figures None."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._boot_id: str | None = None
+        self._uptime: float | None = None
+        self._cpu: system.CpuCounters | None = None
+        self._disks: dict[str, io.Counters] = {}
+        self._disk_names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self._interfaces: dict[str, net.Counters] = {}
+        self._interface_names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+    def feed(self, frame: bytes, received: datetime) -> HostSample:
+        """Return the sample of one frame (UTC time of receipt); raise DataCollectionError if nothing can be read."""
+        parsed = parse_frame(frame)
+        sections = {name: status for name, (status, _) in parsed.sections.items()}
+        seconds = self._interval(parsed)
+        cpu = self._read(parsed, sections, "stat", system.parse_stat)
+        figures = self._system(parsed, sections, cpu)
+        disks = self._disk_figures(parsed, sections, seconds)
+        interfaces = self._interface_figures(parsed, sections, seconds)
+        mounted = self._filesystems(parsed, sections)
+        if all(sections.get(name) is not SectionStatus.OK for name in _SYSTEM):
+            raise self._nothing(sections)
+        self._boot_id, self._uptime = parsed.boot_id, parsed.uptime_s
+        return HostSample(
+            host=self._host,
+            ts=received,
+            seq=parsed.seq,
+            boot_id=parsed.boot_id,
+            uptime_s=parsed.uptime_s,
+            host_clock=_clock(parsed, cpu),
+            system=figures,
+            filesystems=mounted,
+            disks=disks,
+            interfaces=interfaces,
+            sections=sections,
+            interval_s=seconds,
+        )
+
+    def _interval(self, frame: Frame) -> float | None:
+        """Seconds since the last frame; forgets all counters where the host was booted in between."""
+        seconds = interval(self._uptime, frame.uptime_s)
+        rebooted = self._boot_id is not None and frame.boot_id != self._boot_id
+        back = self._uptime is not None and frame.uptime_s is not None and frame.uptime_s < self._uptime
+        if rebooted or back:
+            self._cpu, self._disks, self._interfaces = None, {}, {}
+            return None
+        return seconds
+
+    def _read(
+        self, frame: Frame, sections: dict[str, SectionStatus], name: str, parse: Callable[[bytes], T]
+    ) -> T | None:
+        status, text = frame.sections.get(name, (SectionStatus.ABSENT, b""))
+        # df that ran into its time limit still tells of the local filesystems.
+        if status is not SectionStatus.OK and not (status is SectionStatus.TIMEOUT and text):
+            return None
+        try:
+            return parse(text)
+        except DataCollectionError:
+            sections[name] = SectionStatus.BROKEN
+            return None
+
+    def _system(
+        self, frame: Frame, sections: dict[str, SectionStatus], cpu: system.CpuCounters | None
+    ) -> SystemFigures:
+        before, self._cpu = self._cpu, cpu
+        shares = system.cpu_shares(before, cpu) if before is not None and cpu is not None else None
+        memory = self._read(frame, sections, "meminfo", system.parse_meminfo)
+        load = self._read(frame, sections, "loadavg", system.parse_loadavg) or (None, None, None)
+        pressure = [
+            self._read(frame, sections, name, system.parse_pressure)
+            for name in ("pressure_cpu", "pressure_memory", "pressure_io")
+        ]
+        return SystemFigures(
+            cpu_pct=shares.busy if shares else None,
+            user_pct=shares.user if shares else None,
+            system_pct=shares.system if shares else None,
+            iowait_pct=shares.iowait if shares else None,
+            steal_pct=shares.steal if shares else None,
+            cpus=cpu.cpus if cpu else None,
+            load1=load[0],
+            load5=load[1],
+            load15=load[2],
+            mem_total=memory.total if memory else None,
+            mem_available=memory.available if memory else None,
+            swap_total=memory.swap_total if memory else None,
+            swap_free=memory.swap_free if memory else None,
+            psi_cpu=pressure[0],
+            psi_memory=pressure[1],
+            psi_io=pressure[2],
+            procs_running=cpu.procs_running if cpu else None,
+            procs_blocked=cpu.procs_blocked if cpu else None,
+        )
+
+    def _disk_figures(
+        self, frame: Frame, sections: dict[str, SectionStatus], seconds: float | None
+    ) -> tuple[DiskFigures, ...] | None:
+        now = self._read(frame, sections, "diskstats", io.parse_diskstats)
+        before, self._disks = self._disks, now or {}
+        if now is None:
+            return None
+        names = tuple(now)
+        if names != self._disk_names[0]:
+            self._disk_names = (names, io.real_disks(names))
+        return tuple([io.disk_figures(n, before.get(n), now[n], seconds) for n in self._disk_names[1]])
+
+    def _interface_figures(
+        self, frame: Frame, sections: dict[str, SectionStatus], seconds: float | None
+    ) -> tuple[InterfaceFigures, ...] | None:
+        now = self._read(frame, sections, "netdev", net.parse_netdev)
+        before, self._interfaces = self._interfaces, now or {}
+        if now is None:
+            return None
+        names = tuple(now)
+        if names != self._interface_names[0]:
+            self._interface_names = (names, net.shown_interfaces(names))
+        return tuple([net.interface_figures(n, before.get(n), now[n], seconds) for n in self._interface_names[1]])
+
+    def _filesystems(self, frame: Frame, sections: dict[str, SectionStatus]) -> tuple[FilesystemFigures, ...] | None:
+        rows = self._read(frame, sections, "df", disk.parse_df)
+        if rows is None:
+            return None
+        inodes = self._read(frame, sections, "dfi", lambda text: disk.parse_df(text, "dfi"))
+        return disk.filesystems(rows, inodes, self._read(frame, sections, "mounts", disk.parse_mounts))
+
+    def _nothing(self, sections: dict[str, SectionStatus]) -> DataCollectionError:
+        seen = {sections.get(name, SectionStatus.ABSENT) for name in _SYSTEM}
+        if seen == {SectionStatus.ABSENT}:
+            why = "no /proc on this host: only Linux hosts can be watched"
+        elif seen <= {SectionStatus.ABSENT, SectionStatus.FORBIDDEN}:
+            why = "the login may not read /proc: use another login, or mount /proc without restrictions"
+        else:
+            why = "stat, meminfo and loadavg cannot be read"
+        return DataCollectionError(
+            f"{self._host}: {why}", hostname=self._host, operation="collect", details={"kind": "data"}
+        )
+
+
+def _clock(frame: Frame, cpu: system.CpuCounters | None) -> datetime | None:
+    """The host's wall clock; the sh loop has none, so there it is boot time plus uptime (within a second)."""
+    seconds = frame.clock
+    if seconds is None and cpu is not None and cpu.btime is not None and frame.uptime_s is not None:
+        seconds = cpu.btime + frame.uptime_s
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

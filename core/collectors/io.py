@@ -1,0 +1,70 @@
+"""/proc/diskstats (kernel Documentation/admin-guide/iostats.rst): which devices count, and their counters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from core.collectors.rates import deltas, percent
+from core.collectors.text import clean, unreadable
+from core.models import DiskFigures
+
+SECTOR = 512  # bytes, whatever the device's own block size
+
+_LINE = re.compile(
+    rb"^ *\d+ +\d+ (\S+) (\d{1,20}) \d{1,20} (\d{1,20}) \d{1,20} (\d{1,20}) \d{1,20} (\d{1,20}) \d{1,20} -?\d{1,20}"
+    rb" (\d{1,20}) \d{1,20}(?: \d{1,20})* *$",
+    re.MULTILINE,
+)
+# Partitions of kernels before 2.6.25 have four counters only, and no busy time.
+_SHORT = re.compile(rb"^ *\d+ +\d+ (\S+) \d{1,20} \d{1,20} \d{1,20} \d{1,20} *$", re.MULTILINE)
+_NO_DISK = re.compile(r"(?:loop|ram|zram|fd|sr|nbd)\d+$|mmcblk\d+(?:boot\d+|rpmb)$")
+_PART = re.compile(r"(.*\d)p\d+$|(.*[^\d])\d+$")
+
+Counters = tuple[int, int, int, int, int]
+"""Reads, sectors read, writes, sectors written, milliseconds busy; since boot."""
+
+
+def parse_diskstats(text: bytes) -> dict[str, Counters]:
+    """Return the counters of every block device, in the file's order; raise DataCollectionError on a foreign line."""
+    rows = _LINE.findall(text)
+    if len(rows) != text.count(b"\n") + (not text.endswith(b"\n")):
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(rows) + len(_SHORT.findall(text)) != len(lines):
+            raise unreadable("diskstats", text)
+    return {
+        clean(name.decode("utf-8", "replace")): (int(r), int(rs), int(w), int(ws), int(busy))
+        for name, r, rs, w, ws, busy in rows
+    }
+
+
+def real_disks(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the whole disks: no loop, RAM or removable devices, no partition of a disk that is there too.
+
+    Device-mapper names are left out where there is a disk below them, for they count the same bytes again.
+    """
+    known = set(names)
+    disks = [name for name in names if not _NO_DISK.match(name) and not _partition(name, known)]
+    whole = [name for name in disks if not name.startswith("dm-")]
+    return tuple(whole or disks)
+
+
+def _partition(name: str, known: set[str]) -> bool:
+    found = _PART.match(name)
+    return found is not None and (found[1] or found[2]) in known
+
+
+def disk_figures(name: str, before: Counters | None, now: Counters, seconds: float | None) -> DiskFigures:
+    """Return the rates over the interval; all None where they cannot be known."""
+    grown = deltas(before, now) if before is not None and seconds else None
+    if grown is None or not seconds:
+        return DiskFigures(name)
+    reads, read_sectors, writes, written_sectors, busy_ms = grown
+    return DiskFigures(
+        name,
+        read_bps=read_sectors * SECTOR / seconds,
+        write_bps=written_sectors * SECTOR / seconds,
+        read_iops=reads / seconds,
+        write_iops=writes / seconds,
+        busy_pct=percent(busy_ms, seconds * 1000.0),
+    )

@@ -1,0 +1,55 @@
+"""The client's side of one handshake: how far it came, and the key that was not trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+
+import asyncssh
+
+from core.models import Reason
+
+
+class Stage(IntEnum):
+    """How far a connection came; decides what a timeout means."""
+
+    DIALLING = 0
+    CONNECTED = 1
+    GREETED = 2
+
+
+class HandshakeClient(asyncssh.SSHClient):
+    """Refuses every key that known_hosts does not hold, and keeps it for review."""
+
+    def __init__(self, on_connected: Callable[[], None]) -> None:
+        self._on_connected = on_connected
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self._stage = Stage.DIALLING
+        self.refused_key: asyncssh.SSHKey | None = None
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        self._connection, self._stage = conn, Stage.CONNECTED
+        self._on_connected()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stage = self.stage  # what was reached outlives the connection
+        self._connection = None
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        self.refused_key = key
+        return False
+
+    def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        return False
+
+    @property
+    def stage(self) -> Stage:
+        """How far it came."""
+        if self._connection is not None and self._connection.get_extra_info("server_version"):
+            return Stage.GREETED
+        return self._stage
+
+    @property
+    def timeout_reason(self) -> Reason:
+        """What it means that time ran out now."""
+        return (Reason.FILTERED, Reason.PROTOCOL, Reason.TIMEOUT)[self.stage]

@@ -1,0 +1,184 @@
+"""Opens connections: one a host, few at a time, jump hosts shared, host keys checked on every hop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from functools import partial
+
+import asyncssh
+
+from core.config import SSHSettings
+from core.exceptions import InfrastructureException
+from core.models import Host, Reason
+from core.ssh.client import HandshakeClient, Stage
+from core.ssh.error_mapping import connection_error, map_error, timeout_error
+from core.ssh.hostkeys import HostKeyReviews
+from core.ssh.known_hosts import pattern
+from core.ssh.options import Resolved, Target, algorithms, resolve
+from core.ssh.session import AsyncSSHSession
+from core.ssh.stream import LoopMaker
+
+HEARTBEAT_S = 5.0
+_CLOSE_WAIT_S = 2.0
+_MAX_HOPS = 8
+
+
+@dataclass(slots=True)
+class _Jump:
+    """A connection to a jump host and how many connections run through it."""
+
+    connection: asyncssh.SSHClientConnection | None = None
+    attempt: asyncio.Future[InfrastructureException | None] | None = None
+    users: int = 0
+    through: _Jump | None = None
+
+
+class AsyncSSHFactory:
+    """Implements core.ports.SessionFactory over asyncssh."""
+
+    def __init__(
+        self,
+        settings: SSHSettings,
+        keys: HostKeyReviews,
+        loops: LoopMaker,
+        *,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
+        self._settings, self._keys = settings, keys
+        self._loops, self._heartbeat_s = loops, heartbeat_s
+        self._limit = asyncio.Semaphore(settings.connect_limit)
+        self._jumps: dict[tuple[Target, ...], _Jump] = {}
+
+    async def connect(self, host: Host) -> AsyncSSHSession:
+        """Connect and log in; raises the SSH family or ConfigurationError, SSHHostKeyError after queueing the key."""
+        settings = self._settings
+        target = Target.of(host, config=settings.config_file, default_user=settings.user)
+        async with self._limit:
+            resolved = await self._resolve(target, host.name)
+            jump = await self._jump(resolved.jumps, host.name) if resolved.jumps else None
+            try:
+                connection = await self._open(resolved, host.name, jump)
+            except BaseException:
+                await self._release(jump)
+                raise
+        return AsyncSSHSession(
+            connection,
+            host=host.name,
+            place=pattern(resolved.host, resolved.port),
+            heartbeat_s=self._heartbeat_s,
+            loops=self._loops,
+            first_frame_s=settings.login_timeout_s,
+            release=partial(self._release, jump),
+        )
+
+    async def _resolve(self, target: Target, hostname: str) -> Resolved:
+        try:
+            return await asyncio.to_thread(resolve, target, keepalive_s=self._settings.keepalive_interval_s)
+        except (ValueError, OSError, asyncssh.Error) as exc:
+            raise map_error(exc, target.name, hostname=hostname, greeted=False) from None
+
+    async def _open(self, resolved: Resolved, hostname: str, jump: _Jump | None) -> asyncssh.SSHClientConnection:
+        """Open one connection, directly or through a jump host; every error comes out as ours."""
+        settings = self._settings
+        place = pattern(resolved.host, resolved.port)
+        trust = await self._keys.trust(resolved.key_name, resolved.port, resolved.known_hosts)
+        loop = asyncio.get_running_loop()
+        waited = settings.connect_timeout_s
+        timer = asyncio.timeout(waited)
+
+        def connected() -> None:
+            nonlocal waited
+            waited = settings.login_timeout_s
+            timer.reschedule(loop.time() + waited)
+
+        client = HandshakeClient(connected)
+        try:
+            async with timer:
+                return await asyncssh.connect(
+                    resolved.target.name,
+                    options=resolved.options,
+                    tunnel=jump.connection if jump is not None else None,
+                    client_factory=lambda: client,
+                    known_hosts=trust.as_asyncssh(),
+                    connect_timeout=None,
+                    login_timeout=0,
+                    **algorithms(resolved, trust),
+                )
+        except TimeoutError as exc:
+            if not timer.expired():  # the system's own ETIMEDOUT
+                raise map_error(exc, place, hostname=hostname, greeted=False) from None
+            raise timeout_error(client.timeout_reason, place, waited, hostname=hostname) from None
+        except (asyncssh.Error, OSError, ValueError) as exc:
+            if client.refused_key is not None:
+                raise self._keys.refuse(
+                    hostname, resolved.key_name, resolved.port, client.refused_key, trust, resolved.known_hosts
+                ) from None
+            raise self._mapped(exc, place, hostname, client) from None
+
+    @staticmethod
+    def _mapped(exc: Exception, place: str, hostname: str, client: HandshakeClient) -> Exception:
+        if isinstance(exc, asyncssh.HostKeyNotVerifiable):  # revoked, or a certificate of a foreign authority
+            return connection_error(Reason.KEY_CHANGED, place, hostname=hostname, detail=str(exc.reason)[:160])
+        return map_error(exc, place, hostname=hostname, greeted=client.stage is Stage.GREETED)
+
+    async def _jump(self, hops: tuple[Target, ...], hostname: str, depth: int = 0) -> _Jump:
+        """Return the shared connection to the last hop, opened if need be, and counted as in use."""
+        if depth >= _MAX_HOPS:
+            raise connection_error(
+                Reason.ROUTE, hops[-1].name, hostname=hostname, detail="ProxyJump leads round in a circle"
+            )
+        jump = self._jumps.setdefault(hops, _Jump())
+        jump.users += 1
+        try:
+            while jump.connection is None or jump.connection.is_closed():
+                # One attempt serves all that wait: a dead jump host must not cost each of them its timeout in turn.
+                if jump.attempt is None:
+                    await self._attempt(jump, hops, hostname, depth)
+                elif (failure := await asyncio.shield(jump.attempt)) is not None:
+                    raise failure
+        except BaseException:
+            await self._release(jump)
+            raise
+        return jump
+
+    async def _attempt(self, jump: _Jump, hops: tuple[Target, ...], hostname: str, depth: int) -> None:
+        attempt = jump.attempt = asyncio.get_running_loop().create_future()
+        failure: InfrastructureException | None = None
+        try:
+            await self._open_jump(jump, hops, hostname, depth)
+        except InfrastructureException as exc:
+            failure = exc
+            raise
+        finally:  # cancelled: the next one in line tries
+            jump.attempt = None
+            attempt.set_result(failure)
+
+    async def _open_jump(self, jump: _Jump, hops: tuple[Target, ...], hostname: str, depth: int) -> None:
+        resolved = await self._resolve(hops[-1], hostname)
+        before = hops[:-1] or resolved.jumps
+        through = await self._jump(before, hostname, depth + 1) if before else None
+        try:
+            connection = await self._open(resolved, hostname, through)
+        except BaseException:
+            await self._release(through)
+            raise
+        old, jump.through, jump.connection = jump.through, through, connection
+        await self._release(old)
+
+    async def _release(self, jump: _Jump | None) -> None:
+        """Count one user less; the last one closes the connection to the jump host."""
+        if jump is None:
+            return
+        jump.users -= 1
+        if jump.users > 0:
+            return
+        for hops in [hops for hops, other in self._jumps.items() if other is jump]:
+            del self._jumps[hops]
+        if jump.connection is not None:
+            jump.connection.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_WAIT_S):
+                    await jump.connection.wait_closed()
+        await self._release(jump.through)

@@ -1,0 +1,178 @@
+"""The pushing loop's channel: bytes in, frames out, a heartbeat back. Callbacks only, no task a host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+import asyncssh
+
+from core.exceptions import DataCollectionError, InfrastructureException, SSHCommandError
+from core.models import Reason
+from core.ports import FrameHandler
+from core.ssh.error_mapping import connection_error, printable
+
+_CLOSE_WAIT_S = 1.0
+_STDERR_KEPT = 1000
+
+
+class RemoteLoop(Protocol):
+    """One run of the loop, handed in from outside: what is sent, and the frames in what comes back."""
+
+    @property
+    def command(self) -> str: ...
+    @property
+    def stdin(self) -> bytes: ...
+    @property
+    def heartbeat(self) -> bytes: ...
+    @property
+    def noise(self) -> bytes: ...
+    @property
+    def feed(self) -> Callable[[bytes], list[bytes]]: ...
+
+
+LoopMaker = Callable[[float], RemoteLoop]
+"""Makes a run of the loop for an interval in seconds."""
+
+
+class LoopStream(asyncssh.SSHClientSession[bytes]):
+    """Implements core.ports.FrameStream; lives in the event loop of its connection."""
+
+    def __init__(
+        self,
+        remote: RemoteLoop,
+        on_frame: FrameHandler,
+        *,
+        host: str,
+        place: str,
+        heartbeat_s: float,
+        first_frame_s: float,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._remote, self._on_frame = remote, on_frame
+        self._host, self._place = host, place
+        self._heartbeat_s, self._first_frame_s = heartbeat_s, first_frame_s
+        self._chan: asyncssh.SSHClientChannel[bytes] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._closed = asyncio.Event()
+        self._closing = False
+        self._error: BaseException | None = None
+        self._exit: int | None = None
+        self._stderr = b""
+        self.frames = 0
+
+    # asyncssh's callbacks
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        self._chan = chan
+
+    def session_started(self) -> None:
+        assert self._chan is not None
+        self._chan.write(self._remote.stdin)
+        self._timer = self._loop.call_later(self._heartbeat_s, self._beat)
+        self._deadline = self._loop.call_later(self._first_frame_s, self._no_frame)
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        if datatype is not None:
+            self._stderr = (self._stderr + data)[-_STDERR_KEPT:]
+            return
+        if self._closing:
+            return
+        received = datetime.now(UTC)
+        try:
+            for frame in self._remote.feed(data):
+                if self._deadline is not None:
+                    self._deadline.cancel()
+                    self._deadline = None
+                self.frames += 1
+                self._on_frame(frame, received)
+        except DataCollectionError as exc:
+            exc.hostname = self._host
+            self._fail(exc)
+        except Exception as exc:  # noqa: BLE001 - kept, and raised to the owner by wait_closed
+            self._fail(exc)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def exit_status_received(self, status: int) -> None:
+        self._exit = status
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timers()
+        if self._error is None and not self._closing:
+            self._error = self._ended(exc)
+        self._closed.set()
+
+    # the port
+
+    async def wait_closed(self) -> None:
+        """Return after close(); raise the SSH family, or DataCollectionError for a frame over the cap."""
+        await self._closed.wait()
+        if self._error is not None:
+            raise self._error
+
+    async def close(self) -> None:
+        """End the loop on the host; waits for the channel a second at most."""
+        self._closing = True
+        self._stop_timers()
+        if self._chan is not None and not self._closed.is_set():
+            self._chan.close()
+            try:
+                async with asyncio.timeout(_CLOSE_WAIT_S):
+                    await self._closed.wait()
+            except TimeoutError:
+                self._chan.abort()
+        self._closed.set()
+
+    # our own
+
+    def _beat(self) -> None:
+        if self._chan is None or self._chan.is_closing():
+            return
+        self._chan.write(self._remote.heartbeat)
+        self._timer = self._loop.call_later(self._heartbeat_s, self._beat)
+
+    def _no_frame(self) -> None:
+        self._deadline = None
+        self._fail(self._shell_error(f"logged in, but no figures came within {self._first_frame_s:g} s"))
+
+    def _fail(self, exc: BaseException) -> None:
+        if self._error is None and not self._closed.is_set():
+            self._error = exc
+        self._stop_timers()
+        if self._chan is not None:
+            self._chan.abort()
+        self._closed.set()
+
+    def _stop_timers(self) -> None:
+        for timer in (self._timer, self._deadline):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._deadline = None
+
+    def _ended(self, exc: Exception | None) -> InfrastructureException:
+        """Say why the channel ended though nobody closed it here."""
+        if exc is not None or self._exit is None:
+            detail = printable(str(exc).encode(), 120) if exc is not None else ""
+            return connection_error(Reason.LOST, self._place, hostname=self._host, detail=detail, operation="stream")
+        if self.frames:
+            return self._shell_error("the loop on the host ended by itself", Reason.LOST if self._exit == 0 else None)
+        return self._shell_error("logged in, but the loop does not run")
+
+    def _shell_error(self, text: str, reason: Reason | None = None) -> SSHCommandError:
+        said = printable((self._stderr or self._remote.noise)[-160:], 160)
+        text = f"{self._place}: {text}" + (f"; it says: {said}" if said else "")
+        if not self.frames:
+            text += f"; check the login shell (try: ssh {self._host} true)"
+        return SSHCommandError(
+            text,
+            exit_code=self._exit,
+            stderr=said,
+            hostname=self._host,
+            operation="stream",
+            details={"kind": (reason or Reason.SHELL).value},
+        )

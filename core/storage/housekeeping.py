@@ -1,0 +1,171 @@
+"""The jobs that nobody else runs: partitions ahead, rollups and retention where there is no TimescaleDB to do it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from core.exceptions import InfrastructureException, ResourceNotFoundError
+from core.logging import get_logger
+from core.ports import Clock, SystemClock
+from core.storage import rollups
+from core.storage.engine import Database
+from core.storage.partitions import drop_partition, ensure_ahead
+from core.storage.schema import ROLLUPS, SAMPLE_TABLE
+from core.storage.setup_times import OWN_JOBS, PARTITIONS_AHEAD, REFRESH_ROLLUPS, RETENTION, keep_for
+
+_LOG = get_logger(__name__)
+_TICK_S = 15.0
+
+_SEEN = text("SELECT value::timestamptz AS upto, updated FROM jumpwatch_meta WHERE key = :key")
+# Only where nobody wrote late rows meanwhile: those set it back, and touch ``updated`` in any case.
+_NOTE = text("""
+UPDATE jumpwatch_meta SET value = :value, updated = clock_timestamp() WHERE key = :key AND updated = :updated
+""")
+_RESULT = text("""
+INSERT INTO jumpwatch_jobs (job_id, name, last_run, last_ok, last_error, total_runs, total_failures)
+VALUES (:id, :name, :at, :ok, :error, 1, CASE WHEN :ok THEN 0 ELSE 1 END)
+ON CONFLICT (job_id) DO UPDATE SET name = excluded.name, last_run = excluded.last_run, last_ok = excluded.last_ok,
+    last_error = coalesce(excluded.last_error, jumpwatch_jobs.last_error),
+    total_runs = jumpwatch_jobs.total_runs + 1,
+    total_failures = jumpwatch_jobs.total_failures + excluded.total_failures
+""")
+_NAME = text("SELECT application_name::text FROM timescaledb_information.jobs WHERE job_id = :id")
+# Jobs of our own tables alone, and none of the server's telemetry. run_job by hand leaves no trace in job_stats.
+_DUE = text("""
+SELECT j.job_id, j.application_name::text AS name FROM timescaledb_information.jobs j
+LEFT JOIN jumpwatch_jobs o ON o.job_id = j.job_id
+WHERE j.scheduled AND j.job_id >= 1000 AND (o.last_run IS NULL OR o.last_run + j.schedule_interval <= :now)
+ORDER BY o.last_run NULLS FIRST, j.job_id
+""")
+
+
+async def _partitions(database: Database, now: datetime) -> None:
+    await ensure_ahead(database, now)
+
+
+async def _rollups(database: Database, now: datetime) -> None:
+    """Take each rollup on from where it is to the last whole bucket."""
+    for rollup in ROLLUPS:
+        key = f"rollup:{rollup.name}"
+        stop = rollups.floor(now - timedelta(seconds=60), rollup.width_s)
+        async with database.connect(f"look how far {rollup.name} is") as connection:
+            seen = (await connection.execute(_SEEN, {"key": key})).one()
+        await rollups.refresh(database, rollup, seen.upto, stop)
+        async with database.connect(f"note how far {rollup.name} is") as connection:
+            await connection.execute(_NOTE, {"key": key, "value": stop.isoformat(), "updated": seen.updated})
+
+
+async def _retention(database: Database, now: datetime) -> None:
+    """Drop the partitions that are too old; raw ones only where every rollup holds their rows."""
+    from core.storage.catalogue import read_chunks
+
+    times = keep_for(database.retention)
+    kept = []
+    for chunk in await read_chunks(database, sizes=False):
+        if chunk.hypertable not in times or chunk.end > now - times[chunk.hypertable]:
+            continue
+        if chunk.hypertable in SAMPLE_TABLE:
+            why = await rollups.uncovered(database, chunk.hypertable, chunk.start, chunk.end)
+            if why:
+                kept.append(f"{chunk.name}: {why}")
+                continue
+        await drop_partition(database, chunk.hypertable, chunk.name.split(".", 1)[1])
+    if kept:
+        _LOG.warning("old partitions are kept", partitions=kept[:5])
+
+
+_WORK: dict[int, Callable[[Database, datetime], Awaitable[None]]] = {
+    PARTITIONS_AHEAD: _partitions,
+    REFRESH_ROLLUPS: _rollups,
+    RETENTION: _retention,
+}
+
+
+async def run_own_job(database: Database, job_id: int, now: datetime) -> None:
+    """Run one of our jobs and record what came of it; its failure is raised after that."""
+    if job_id not in OWN_JOBS:
+        raise ResourceNotFoundError(f"there is no job {job_id}", operation="run job")
+    await _recorded(database, job_id, OWN_JOBS[job_id][0], now, _WORK[job_id](database, now))
+
+
+async def run_their_job(database: Database, job_id: int, now: datetime) -> None:
+    """Run a job of TimescaleDB now and record what came of it; its failure is raised after that."""
+    async with database.connect("look for the job") as connection:
+        name = await connection.scalar(_NAME, {"id": job_id})
+    if name is None:
+        raise ResourceNotFoundError(f"there is no job {job_id}", operation="run job")
+    await _recorded(database, job_id, name, now, _call(database, job_id))
+
+
+async def _call(database: Database, job_id: int) -> None:
+    async with database.maintenance(operation=f"run job {job_id}") as connection:
+        await connection.execute(text("CALL run_job(:id)"), {"id": job_id})
+
+
+async def _recorded(database: Database, job_id: int, name: str, now: datetime, work: Awaitable[None]) -> None:
+    error: InfrastructureException | None = None
+    try:
+        await work
+    except InfrastructureException as caught:
+        error = caught
+    values = {"id": job_id, "name": name, "at": now, "ok": error is None, "error": error and error.message}
+    async with database.connect("record a job") as connection:
+        await connection.execute(_RESULT, values)
+    if error is not None:
+        raise error
+
+
+class Housekeeper:
+    """Runs the jobs that are due: ours, and TimescaleDB's own where it has no background workers.
+
+    ``run`` is awaited by its owner, in the console that is the poller alone; ``run_due`` is one round of it.
+    """
+
+    def __init__(self, database: Database, clock: Clock | None = None) -> None:
+        self._database = database
+        self._clock = clock or SystemClock()
+        self._next: dict[int, float] = {}
+
+    async def run(self) -> None:
+        """Run what is due until cancelled; failures are logged and shown as the job's own."""
+        while True:
+            try:
+                await self.run_due()
+            except InfrastructureException as error:
+                _LOG.warning("housekeeping", reason=error.message)
+            await asyncio.sleep(_TICK_S)
+
+    async def run_due(self) -> int:
+        """Run what is due now; returns how many jobs ran."""
+        capability = self._database.capability
+        if capability is None or (self._database.timescale and capability.background_workers):
+            return 0
+        if self._database.timescale:
+            return await self._run_theirs()
+        ran = 0
+        for job_id, (name, every) in OWN_JOBS.items():
+            if self._clock.monotonic() < self._next.get(job_id, 0.0):
+                continue
+            self._next[job_id] = self._clock.monotonic() + every.total_seconds()
+            ran += 1
+            try:
+                await run_own_job(self._database, job_id, self._clock.now())
+            except InfrastructureException as error:
+                _LOG.warning("job failed", job=name, reason=error.message)
+        return ran
+
+    async def _run_theirs(self) -> int:
+        now = self._clock.now()
+        async with self._database.connect("look for due jobs") as connection:
+            due = (await connection.execute(_DUE, {"now": now})).all()
+        for job in due:
+            # One at a time, each its own connection: the single session is free for others in between.
+            try:
+                await _recorded(self._database, job.job_id, job.name, now, _call(self._database, job.job_id))
+            except InfrastructureException as error:
+                _LOG.warning("job failed", job=job.name, reason=error.message)
+        return len(due)
