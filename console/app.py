@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -42,7 +43,7 @@ class JumpwatchApp(App[None]):
     """The console; everything it shows and does comes from the services it is given."""
 
     TITLE = "Jumpwatch"
-    CSS_PATH = "styles/jumpwatch.tcss"
+    CSS_PATH = Path(__file__).parent / "styles" / "jumpwatch.tcss"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "leave_now", "quit at once", show=False, priority=True, id="app.quit"),

@@ -143,7 +143,7 @@ def _print_plan(plan: Plan, args: argparse.Namespace) -> None:
         return
     print(f"{plan.title}: {plan.summary}")
     for target, statement in zip(plan.targets, plan.statements, strict=False):
-        print(f"  {target.name}  {target.note}")
+        print(f"  {target.name}  {target.note}".rstrip())
         print(f"    {statement}")
     for warning in plan.warnings:
         say(f"note: {warning}")

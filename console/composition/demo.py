@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from console.composition.storage import start_demo_server
@@ -20,7 +20,16 @@ from core.storage.history import write_history
 from core.storage.servers import ManagedServer
 
 _DAYS = 10
-_STEP_S = 300.0
+_STEP_S = 600.0
+_RAW_RETENTION = timedelta(days=7)  # three of the ten days are past it: retention has something to show
+_INTERVAL_S = 2.0
+
+
+def demo_settings(settings: ApplicationSettings) -> ApplicationSettings:
+    """The user's settings with what a demo of a few minutes wants: short intervals, short retention."""
+    retention = settings.retention.model_copy(update={"raw_retention": _RAW_RETENTION})
+    polling = settings.polling.model_copy(update={"interval_s": _INTERVAL_S})
+    return settings.model_copy(update={"retention": retention, "polling": polling})
 
 
 class DemoWorld:
@@ -34,7 +43,6 @@ class DemoWorld:
         self._server: ManagedServer | None = None
         self._hosts: asyncio.Future[list[Host]] = asyncio.get_running_loop().create_future()
         self.notices: tuple[str, ...] = ()
-        self.history_written = asyncio.Event()
 
     async def start_fleet(self) -> list[Host]:
         """Start the simulated hosts; the first of them is this machine."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 
 import structlog
 
-from console.composition.demo import DemoWorld
+from console.composition.demo import DemoWorld, demo_settings
 from console.composition.oneshot import limits_of, make_factory
 from console.composition.storage_lane import StorageLane
 from console.event_bridge import EventBridge
@@ -35,6 +35,7 @@ class Running:
     """The running program; ``run`` owns every task until it is cancelled, ``stop`` closes in order."""
 
     def __init__(self, settings: ApplicationSettings, say: Callable[[str], None], *, demo: bool) -> None:
+        settings = demo_settings(settings) if demo else settings
         self.settings, self._say = settings, say
         self.clock = SystemClock()
         self.actor = getpass.getuser()
@@ -65,7 +66,7 @@ class Running:
                 reason_of=reason_of,
                 limits=limits_of(settings),
                 backoff=Backoff(polling.backoff_base_s, polling.backoff_max_s),
-                interval_s=polling.interval_s if not demo else min(polling.interval_s, 2.0),
+                interval_s=polling.interval_s,
                 stale_after_intervals=polling.stale_after_intervals,
             )
         )

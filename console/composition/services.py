@@ -63,8 +63,8 @@ class LiveServices:
         """Own everything until cancelled; a fault that nothing below caught is shown, never swallowed."""
         try:
             settings, make = await asyncio.to_thread(self._prepare)
-            self._interval_s = settings.polling.interval_s
             self._running = make(settings, self.say, demo=self._demo)
+            self._interval_s = self._running.settings.polling.interval_s
             await self._running.run(post)
         except InfrastructureException as exc:
             self.say(exc.message)

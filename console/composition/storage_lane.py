@@ -136,18 +136,18 @@ class StorageLane:
             group.create_task(self._reading(database), name="database-view")
             group.create_task(self._deciding(self._lock), name="poller-lock")
             group.create_task(self._following(database), name="follow")
-            group.create_task(self._keeping_house(database), name="housekeeping")
             group.create_task(self._copying_inventory(database), name="inventory-copy")
             if self._world:
+                # The demo's jobs wait for a person: what they would do is there to be seen and done by key.
                 group.create_task(self._history(self._world, database), name="history")
+            else:
+                group.create_task(self._keeping_house(database), name="housekeeping")
 
     async def _history(self, world: DemoWorld, database: Database) -> None:
         try:
             await world.write_history(database)
         except InfrastructureException as exc:
             self._live.set_standing(notices=(f"the demo's history could not be written: {exc.message}",))
-        finally:
-            world.history_written.set()
         self.refresh.set()
 
     async def _reading(self, database: Database) -> None:
@@ -180,8 +180,6 @@ class StorageLane:
     async def _keeping_house(self, database: Database) -> None:
         """As the poller, run the jobs that no background worker runs here."""
         housekeeper = Housekeeper(database, self._clock)
-        if self._world:
-            await self._world.history_written.wait()  # its jobs would compress half of a day
         while True:
             if self._role is PollerRole.POLLER:
                 try:

@@ -102,14 +102,14 @@ class FleetServer:
                     refresh = tasks.create_task(self._refresh())
 
     async def stop(self) -> None:
-        """Close every port and connection at once and remove the keys."""
+        """Remove the keys, then close every port and connection."""
+        if self._folder is not None:
+            await asyncio.to_thread(self._folder.remove)
         for door in self._doors:
             self._close(door)
             door.keeper.close()
         for host in self._hosts.values():
             host.drop()
-        if self._folder is not None:
-            await asyncio.to_thread(self._folder.remove)
 
     async def _tell_outage(self, door: _Door) -> None:
         if self._single:

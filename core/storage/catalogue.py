@@ -62,6 +62,7 @@ async def _read(database: Database, base: DatabaseView) -> DatabaseView:
     findings = Findings(
         capability=capability,
         extension=general.extension,
+        available=general.available,
         latency_s=latency,
         clock_off_s=(general.now - datetime.now(UTC)).total_seconds(),
         sessions=general.sessions,
@@ -269,6 +270,6 @@ async def _slow(database: Database, connection: AsyncConnection) -> dict[str, An
     if not database.timescale:
         defaults = [row.name for row in await connection.execute(sql.DEFAULT_PARTITIONS)]
         for name in defaults:  # names from the catalogue, quoted by it
-            memory["stray"] += int(await connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0)  # noqa: S608
+            memory["stray"] += int(await connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0)  # noqa: S608 - our own names
     memory["read"] = time.monotonic()
     return memory

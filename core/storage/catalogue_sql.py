@@ -10,6 +10,7 @@ from core.storage.partitions import PARTITIONS_SQL
 GENERAL = text("""
 SELECT now() AS now, to_regclass('public.jumpwatch_meta') IS NOT NULL AS known,
        (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb') AS extension,
+       (SELECT default_version FROM pg_catalog.pg_available_extensions WHERE name = 'timescaledb') AS available,
        current_setting('max_connections')::int AS max_sessions,
        count(*) FILTER (WHERE datname = current_database() AND backend_type = 'client backend') AS sessions,
        count(*) FILTER (WHERE (backend_type ILIKE '%timescale%' OR application_name ILIKE '%timescaledb%')
@@ -56,7 +57,7 @@ JOIN pg_catalog.pg_namespace n ON n.nspname = k.schema_name
 JOIN pg_catalog.pg_class r ON r.relname = k.table_name AND r.relnamespace = n.oid
 LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = k.id
 WHERE CAST(:table AS text) IS NULL OR o.name = :table
-""").bindparams(bindparam("table", type_=Text))  # noqa: S608
+""").bindparams(bindparam("table", type_=Text))  # noqa: S608 - our own names
 
 
 JOBS = text("""
@@ -84,9 +85,9 @@ SELECT p.parent, p.name, p.start, p.stop,
        CASE WHEN r.reltuples >= 0 THEN r.reltuples::bigint END AS rows
 FROM ({PARTITIONS_SQL}) p JOIN pg_catalog.pg_class r ON r.oid = p.oid
 WHERE NOT p.is_default AND (CAST(:table AS text) IS NULL OR p.parent = :table)
-""").bindparams(bindparam("table", type_=Text), bindparam("sizes", type_=Boolean))  # noqa: S608
+""").bindparams(bindparam("table", type_=Text), bindparam("sizes", type_=Boolean))  # noqa: S608 - our own names
 
-DEFAULT_PARTITIONS = text(f"SELECT quote_ident(p.name) AS name FROM ({PARTITIONS_SQL}) p WHERE p.is_default")  # noqa: S608
+DEFAULT_PARTITIONS = text(f"SELECT quote_ident(p.name) AS name FROM ({PARTITIONS_SQL}) p WHERE p.is_default")  # noqa: S608 - our own names
 OWN_JOBS = text("SELECT * FROM jumpwatch_jobs ORDER BY job_id")
 DATABASE_BYTES = text("SELECT pg_database_size(current_database())")
 WATERMARK = text("""

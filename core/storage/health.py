@@ -19,6 +19,7 @@ class Findings:
 
     capability: Capability | None
     extension: str | None
+    available: str | None  # the extension's version that the server could give, or None
     latency_s: float
     clock_off_s: float
     sessions: int
@@ -67,6 +68,12 @@ def _mode(found: Findings) -> HealthCheck:
         return HealthCheck("mode", True, f"TimescaleDB {found.extension}, licence {capability.licence}")
     if found.extension is not None:
         why = "plain partitions; the extension came later: `jumpwatch db migrate-to` moves to a new database"
+        return HealthCheck("mode", True, why)
+    if found.available is not None:
+        why = (
+            f"plain partitions, though the server has TimescaleDB {found.available}: have CREATE EXTENSION timescaledb "
+            "run in a new database by a superuser, then `jumpwatch db migrate-to` it"
+        )
         return HealthCheck("mode", True, why)
     return HealthCheck("mode", True, "plain partitions; compression needs TimescaleDB")
 

@@ -160,7 +160,7 @@ async def _copy(connection: Any, table: SampleTable, rows: list[Row]) -> None:
 
 def _unnest_sql(table: str, columns: Sequence[str], types: Sequence[str]) -> str:
     arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(types, 1))
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608 - our own names
 
 
 async def _unnest(connection: Any, table: SampleTable, rows: list[Row]) -> None:

@@ -118,10 +118,8 @@ async def _make(connection: AsyncConnection, table: str, start: datetime, stop: 
     name, column = partition_name(table, start), time_column(table)
     bounds = f"FROM ('{start.isoformat()}') TO ('{stop.isoformat()}')"
     span = {"start": start, "stop": stop}
-    held = await connection.scalar(
-        text(f"SELECT EXISTS (SELECT FROM {table}_default WHERE {column} >= :start AND {column} < :stop)"),
-        span,
-    )
+    inside = f"FROM {table}_default WHERE {column} >= :start AND {column} < :stop"
+    held = await connection.scalar(text(f"SELECT EXISTS (SELECT {inside})"), span)
     if not held:
         await connection.execute(text(f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES {bounds}"))
         return
@@ -129,8 +127,7 @@ async def _make(connection: AsyncConnection, table: str, start: datetime, stop: 
     await connection.execute(text(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)"))
     await connection.execute(
         text(
-            f"WITH moved AS (DELETE FROM {table}_default WHERE {column} >= :start AND {column} < :stop RETURNING *) "  # noqa: S608
-            f"INSERT INTO {name} SELECT * FROM moved"
+            f"WITH moved AS (DELETE {inside} RETURNING *) INSERT INTO {name} SELECT * FROM moved"  # noqa: S608 - our own names
         ),
         span,
     )

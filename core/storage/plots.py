@@ -25,18 +25,18 @@ _RAW = {
     "host": f"""
         SELECT {_BIN.format(column="ts")} AS bin, avg(cpu_pct) AS cpu,
                avg(100.0 * (mem_total - mem_available) / NULLIF(mem_total, 0)) AS mem, avg(load1) AS load
-        FROM host_samples WHERE host_id = :host AND ts >= :start AND ts < :stop GROUP BY 1""",  # noqa: S608
+        FROM host_samples WHERE host_id = :host AND ts >= :start AND ts < :stop GROUP BY 1""",  # noqa: S608 - our own names
     "net": f"""
         SELECT {_BIN.format(column="ts")} AS bin,
                sum(coalesce(rx_bps, 0) + coalesce(tx_bps, 0)) / count(DISTINCT ts) AS net
         FROM interface_samples WHERE host_id = :host AND ts >= :start AND ts < :stop
-          AND (rx_bps IS NOT NULL OR tx_bps IS NOT NULL) GROUP BY 1""",  # noqa: S608
+          AND (rx_bps IS NOT NULL OR tx_bps IS NOT NULL) GROUP BY 1""",  # noqa: S608 - our own names
     "disk": f"""
         SELECT {_BIN.format(column="ts")} AS bin, max(100.0 * used / NULLIF(used + available, 0)) AS disk
-        FROM filesystem_samples WHERE host_id = :host AND ts >= :start AND ts < :stop GROUP BY 1""",  # noqa: S608
+        FROM filesystem_samples WHERE host_id = :host AND ts >= :start AND ts < :stop GROUP BY 1""",  # noqa: S608 - our own names
     "io": f"""
         SELECT {_BIN.format(column="ts")} AS bin, max(busy_pct) AS io
-        FROM disk_samples WHERE host_id = :host AND ts >= :start AND ts < :stop GROUP BY 1""",  # noqa: S608
+        FROM disk_samples WHERE host_id = :host AND ts >= :start AND ts < :stop GROUP BY 1""",  # noqa: S608 - our own names
 }
 _BUCKET = _BIN.format(column="bucket")
 _HOST_ROLLED = """
@@ -49,14 +49,14 @@ _ROLLED = {
         SELECT {_BUCKET} AS bin, sum(coalesce(rx_bps_sum / NULLIF(rx_bps_count, 0), 0)
                + coalesce(tx_bps_sum / NULLIF(tx_bps_count, 0), 0)) / count(DISTINCT bucket) AS net,
                max(bucket) AS newest
-        FROM interface_samples_1h WHERE host_id = :host AND bucket >= :start AND bucket < :stop GROUP BY 1""",  # noqa: S608
+        FROM interface_samples_1h WHERE host_id = :host AND bucket >= :start AND bucket < :stop GROUP BY 1""",  # noqa: S608 - our own names
     "disk": f"""
         SELECT {_BUCKET} AS bin, max(100.0 * used_last / NULLIF(used_last + available_last, 0)) AS disk,
                max(bucket) AS newest
-        FROM filesystem_samples_1h WHERE host_id = :host AND bucket >= :start AND bucket < :stop GROUP BY 1""",  # noqa: S608
+        FROM filesystem_samples_1h WHERE host_id = :host AND bucket >= :start AND bucket < :stop GROUP BY 1""",  # noqa: S608 - our own names
     "io": f"""
         SELECT {_BUCKET} AS bin, max(busy_pct_max) AS io, max(bucket) AS newest
-        FROM disk_samples_1h WHERE host_id = :host AND bucket >= :start AND bucket < :stop GROUP BY 1""",  # noqa: S608
+        FROM disk_samples_1h WHERE host_id = :host AND bucket >= :start AND bucket < :stop GROUP BY 1""",  # noqa: S608 - our own names
 }
 
 

@@ -42,7 +42,7 @@ FROM hosts h CROSS JOIN LATERAL (
     SELECT * FROM host_samples s WHERE s.host_id = h.host_id AND s.ts > :low AND s.ts <= :at ORDER BY s.ts DESC LIMIT 1
 ) s
 WHERE CAST(:names AS text[]) IS NULL OR h.name = ANY(CAST(:names AS text[]))
-""")  # noqa: S608
+""")  # noqa: S608 - our own names
 _STATES = text("""
 SELECT h.name AS host, t.ts, t.old, t.new, t.reason, t.detail
 FROM hosts h CROSS JOIN LATERAL (
@@ -66,7 +66,7 @@ def _items_sql(table: SampleTable) -> str:
     figures = ", ".join(f"s.{column}" for column in table.columns[3:])
     # Names of our own schema alone; the bounds are each host's own: its sample's ts, and a little before it.
     return (
-        f"SELECT w.host_id, i.name, i.extra, {figures} "  # noqa: S608
+        f"SELECT w.host_id, i.name, i.extra, {figures} "  # noqa: S608 - our own names
         "FROM unnest(CAST(:ids AS int4[]), CAST(:times AS timestamptz[])) AS w(host_id, at) "
         f"JOIN items i ON i.host_id = w.host_id AND i.kind = '{table.kind}' "
         f"CROSS JOIN LATERAL (SELECT * FROM {table.name} s WHERE s.host_id = w.host_id AND s.item_id = i.item_id "

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 
-from core.exceptions import InfrastructureException
+from sqlalchemy import text
+
+from core.exceptions import DatabaseTimeoutError, InfrastructureException
 from core.ports import Clock, SystemClock
 from core.storage import timescale
 from core.storage.capability import GET_TIMESCALE
 from core.storage.engine import Database
+from core.storage.errors import mapped
 from core.storage.migrate import migrate, prepare_extension, revision
 from core.storage.partitions import ensure_ahead
 from core.storage.rollups import create_rollup
 from core.storage.schema import ROLLUPS, SAMPLE_TABLES
 from core.storage.setup_times import keep_for
 from core.storage.steps import Progress, StepResult, StepState, no_progress
+
+_LOCK = 0x6A77_0003  # advisory, while a console sets the database up
 
 
 async def _step(step: str, target: str, work: Awaitable[StepResult]) -> StepResult:
@@ -40,12 +47,11 @@ def _partitioned(step: str) -> list[StepResult]:
 
 
 async def create_hypertables(
-    database: Database, progress: Progress = no_progress, clock: Clock | None = None
+    database: Database, progress: Progress = no_progress, now: datetime | None = None
 ) -> list[StepResult]:
     """Make the sample tables hypertables, or their partitions ahead of time."""
     if not database.timescale:
-        now = (clock or SystemClock()).now()
-        await ensure_ahead(database, now)
+        await ensure_ahead(database, now or SystemClock().now())
         return [StepResult("partitions", table.name, StepState.SKIPPED, "made ahead") for table in SAMPLE_TABLES]
     tables = {table.name: table for table in SAMPLE_TABLES}
     return await _each("hypertable", tables, lambda name: timescale.create_hypertable(database, tables[name]), progress)
@@ -96,6 +102,11 @@ async def initialise(
 
     Steps that fail are in the answer with their reason. The mode is recorded by the first migration and stays.
     """
+    async with _alone(database):
+        return await _initialise(database, progress, (clock or SystemClock()).now())
+
+
+async def _initialise(database: Database, progress: Progress, now: datetime) -> list[StepResult]:
     progress("looking at the database")
     results = []
     if await revision(database) is None:
@@ -103,11 +114,23 @@ async def initialise(
         await database.refresh_capability()
     progress("schema")
     results.append(await migrate(database))
-    results += await create_hypertables(database, progress, clock)
+    results += await create_hypertables(database, progress, now)
     results += await setup_compression_policies(database, progress)
     results += await create_rollups(database, progress)
     if not database.timescale:
-        await ensure_ahead(database, (clock or SystemClock()).now())  # of the rollups, which are there now
+        await ensure_ahead(database, now)  # of the rollups, which are there now
     results += await setup_retention_policies(database, progress)
     await database.forget_connections()
     return results
+
+
+@asynccontextmanager
+async def _alone(database: Database) -> AsyncIterator[None]:
+    """Let one console at a time set a database up: others wait for it, at most the lock's timeout, and go on."""
+    if database.single_session:
+        yield
+        return
+    async with database.maintenance(operation="db init") as connection:
+        with suppress(DatabaseTimeoutError), mapped("wait for another console", database.where):
+            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+        yield  # the lock goes with its session, at the end of this block

@@ -28,6 +28,10 @@ _JOB = text("""
 SELECT job_id, config, schedule_interval FROM timescaledb_information.jobs
 WHERE proc_name = :proc AND coalesce(config->>'mat_hypertable_id', config->>'hypertable_id') = :id
 """)
+_BATCHES = text("""
+SELECT EXISTS (SELECT FROM pg_proc WHERE proname = 'add_continuous_aggregate_policy'
+               AND 'buckets_per_batch' = ANY(proargnames))
+""")
 _COLUMNSTORE = text("SELECT EXISTS (SELECT FROM pg_proc WHERE proname = 'add_columnstore_policy')")
 
 
@@ -102,11 +106,11 @@ async def compression_policy(database: Database, table: SampleTable) -> StepResu
         job = await _job(connection, COMPRESSION, found.id)
         if job is not None:
             return await _adjust(connection, job, "compression policy", table.name, {"compress_after": after})
-        if await has_columnstore(connection):
-            call = "CALL add_columnstore_policy(CAST(CAST(:t AS text) AS regclass), after => CAST(CAST(:a AS text) AS interval))"
-        else:
-            call = "SELECT add_compression_policy(CAST(CAST(:t AS text) AS regclass), compress_after => CAST(CAST(:a AS text) AS interval))"
-        await connection.execute(text(call), {"t": table.name, "a": seconds(after)})
+        columnstore = await has_columnstore(connection)
+        call = "CALL add_columnstore_policy" if columnstore else "SELECT add_compression_policy"
+        word = "after" if columnstore else "compress_after"
+        arguments = f"CAST(CAST(:t AS text) AS regclass), {word} => CAST(CAST(:a AS text) AS interval)"
+        await connection.execute(text(f"{call}({arguments})"), {"t": table.name, "a": seconds(after)})
     return StepResult("compression policy", table.name, StepState.CREATED, f"after {after}")
 
 
@@ -147,7 +151,8 @@ def aggregate_sql(rollup: Rollup) -> str:
         for f in rollup.figures
     )
     return (
-        f"CREATE MATERIALIZED VIEW {rollup.name} WITH (timescaledb.continuous, timescaledb.materialized_only = true) AS "  # noqa: S608
+        f"CREATE MATERIALIZED VIEW {rollup.name} "  # noqa: S608 - names of our own schema
+        f"WITH (timescaledb.continuous, timescaledb.materialized_only = true) AS "
         f"SELECT time_bucket(INTERVAL '{rollup.width}', ts) AS bucket, {keys}, count(*) AS samples, {made} "
         f"FROM {rollup.source.name} GROUP BY bucket, {keys} WITH NO DATA"
     )
@@ -165,14 +170,17 @@ async def refresh_policy(database: Database, rollup: Rollup) -> StepResult:
         if job is not None:
             wanted = {"start_offset": start, "end_offset": end}
             return await _adjust(connection, job, "refresh policy", rollup.name, wanted)
+        # Newer versions refresh in batches, by default one bucket each: 4320 transactions for three days of minutes.
+        batch = ", buckets_per_batch => :batch" if await connection.scalar(_BATCHES) else ""
+        days = {"batch": 86_400 // rollup.width_s} if batch else {}
         await connection.execute(
             text(
                 "SELECT add_continuous_aggregate_policy(CAST(CAST(:t AS text) AS regclass), "
                 "start_offset => CAST(CAST(:start AS text) AS interval), "
                 "end_offset => CAST(CAST(:end AS text) AS interval), "
-                "schedule_interval => CAST(CAST(:every AS text) AS interval))"
+                f"schedule_interval => CAST(CAST(:every AS text) AS interval){batch})"
             ),
-            {"t": rollup.name, "start": seconds(start), "end": seconds(end), "every": seconds(every)},
+            {"t": rollup.name, "start": seconds(start), "end": seconds(end), "every": seconds(every), **days},
         )
     return StepResult("refresh policy", rollup.name, StepState.CREATED, f"the last {start}, every {every}")
 

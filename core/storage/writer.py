@@ -19,7 +19,8 @@ from core.ports import Clock, SystemClock
 from core.storage.engine import Database
 from core.storage.errors import PoisonError
 from core.storage.ingest import Ingest
-from core.storage.spool import Record, Segment, Spool
+from core.storage.spool import Segment, Spool
+from core.storage.spool_records import Record
 
 _LOG = get_logger(__name__)
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 15.0

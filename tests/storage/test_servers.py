@@ -548,6 +548,7 @@ async def test_wasm_does_not_outlive_a_killed_console(demo_dir: Path, cache_dir:
     await asyncio.sleep(0.3)
     await kill(holder)
     assert await until(lambda: processes_naming(str(demo_dir)) == [])
+    assert not Path(address.socket_dir).exists()
     if work is not None:
         with pytest.raises((asyncpg.PostgresError, OSError)):
             await work

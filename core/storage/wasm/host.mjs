@@ -267,7 +267,8 @@ class Session {
     const names = REPORTED.map(literal).join(',')
     let answer
     try {
-      answer = [...run(query(settingsSql(this.settings)), null), ...run(query(`SELECT name, setting FROM pg_settings WHERE name IN (${names})`), null)]
+      answer = run(query(settingsSql(this.settings)), null)
+      answer.push(...run(query(`SELECT name, setting FROM pg_settings WHERE name IN (${names})`), null))
     } catch (error) {
       return this.crashed(error)
     }
@@ -444,20 +445,28 @@ async function stop(reason) {
   } catch (error) {
     log(`closing: ${error?.stack ?? error}`)
   }
+  removeSocket()
+  process.exit(0)
+}
+
+function removeSocket() {
   fs.rmSync(args.socket, { force: true })
   try { fs.rmdirSync(path.dirname(args.socket)) } catch { /* not ours alone, or gone */ }
-  process.exit(0)
 }
 
 // The engine blocks this thread while a statement runs and nothing can interrupt it: a second thread looks after the end.
 const watcher = `
-const { workerData: pid, parentPort } = require('node:worker_threads')
+const { workerData: { pid, socket }, parentPort } = require('node:worker_threads')
+const fs = require('node:fs')
 const gone = () => { try { process.kill(pid, 0); return false } catch (e) { return e.code === 'ESRCH' } }
 const timer = setInterval(() => {
   if (!gone()) return
   clearInterval(timer)
   parentPort.postMessage('gone')
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 3000)
+  setTimeout(() => {
+    try { fs.rmSync(socket, { force: true }); fs.rmdirSync(require('node:path').dirname(socket)) } catch {}
+    process.kill(process.pid, 'SIGKILL')
+  }, 3000)
 }, 500)`
 
 async function main() {
@@ -465,7 +474,8 @@ async function main() {
   process.on('SIGINT', () => stop('SIGINT'))
   process.stdin.on('end', () => stop('the console is gone')).on('error', () => stop('the console is gone')).resume()
   process.stdout.on('error', () => {})
-  new Worker(watcher, { eval: true, workerData: Number(args.console) }).on('message', () => stop('the console is gone')).unref()
+  const workerData = { pid: Number(args.console), socket: args.socket }
+  new Worker(watcher, { eval: true, workerData }).on('message', () => stop('the console is gone')).unref()
   const home = path.join(args.modules, 'node_modules', '@unni-craftsman', 'pglite', 'dist')
   tell({ stage: 'progress', text: 'Loading the WebAssembly engine' });
   ({ PGlite } = await import(pathToFileURL(path.join(home, 'index.js')).href));

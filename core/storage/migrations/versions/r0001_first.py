@@ -69,4 +69,4 @@ def upgrade() -> None:
         if partitioned:
             # Catches what no partition takes, so that no sample is lost; a health check counts its rows.
             op.execute(f"CREATE TABLE {name}_default PARTITION OF {name} DEFAULT")
-    op.execute(f"INSERT INTO jumpwatch_meta (key, value) VALUES ('mode', '{mode}')")  # noqa: S608
+    op.execute(f"INSERT INTO jumpwatch_meta (key, value) VALUES ('mode', '{mode}')")  # noqa: S608 - our own names

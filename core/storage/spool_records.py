@@ -1,0 +1,75 @@
+"""Samples and transitions as the bytes of a spool's record, and back; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from core.models import (
+    DiskFigures,
+    FilesystemFigures,
+    HostSample,
+    HostState,
+    InterfaceFigures,
+    Reason,
+    SectionStatus,
+    SystemFigures,
+    Transition,
+)
+
+Record = HostSample | Transition
+_SYSTEM = tuple(field.name for field in fields(SystemFigures))
+_FILESYSTEM = tuple(field.name for field in fields(FilesystemFigures))
+_DISK = tuple(field.name for field in fields(DiskFigures))
+_INTERFACE = tuple(field.name for field in fields(InterfaceFigures))
+
+
+def encode(record: Record) -> bytes:
+    """Return the record's payload."""
+    if isinstance(record, Transition):
+        flat: list[Any] = [
+            "t", record.host, record.ts.timestamp(), record.old.value, record.new.value, record.reason.value,
+            record.detail,
+        ]  # fmt: skip
+    else:
+        flat = [
+            "s", record.host, record.ts.timestamp(), record.seq, record.boot_id, record.uptime_s,
+            record.host_clock and record.host_clock.timestamp(), [getattr(record.system, n) for n in _SYSTEM],
+            _pack(record.filesystems, _FILESYSTEM), _pack(record.disks, _DISK), _pack(record.interfaces, _INTERFACE),
+            {name: status.value for name, status in record.sections.items()}, record.interval_s,
+        ]  # fmt: skip
+    return json.dumps(flat, separators=(",", ":")).encode()
+
+
+def _pack(things: Sequence[Any] | None, names: tuple[str, ...]) -> list[list[Any]] | None:
+    return None if things is None else [[getattr(thing, name) for name in names] for thing in things]
+
+
+def decode(payload: bytes) -> Record:
+    """Return the record of a payload; ValueError, KeyError or TypeError where it is none."""
+    flat = json.loads(payload)
+    if flat[0] == "t":
+        _, host, ts, old, new, reason, detail = flat
+        return Transition(host, _time(ts), HostState(old), HostState(new), Reason(reason), detail)
+    _, host, ts, seq, boot, uptime, clock, system, filesystems, disks, interfaces, sections, interval = flat
+    return HostSample(
+        host=host,
+        ts=_time(ts),
+        seq=seq,
+        boot_id=boot,
+        uptime_s=uptime,
+        host_clock=None if clock is None else _time(clock),
+        system=SystemFigures(*system),
+        filesystems=None if filesystems is None else tuple(FilesystemFigures(*f) for f in filesystems),
+        disks=None if disks is None else tuple(DiskFigures(*d) for d in disks),
+        interfaces=None if interfaces is None else tuple(InterfaceFigures(*i) for i in interfaces),
+        sections={name: SectionStatus(value) for name, value in sections.items()},
+        interval_s=interval,
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
