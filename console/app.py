@@ -17,6 +17,7 @@ from textual.theme import Theme
 
 from console.formatting import clean
 from console.messages import ViewPosted
+from console.screens.base import Cover
 from console.screens.main import MainScreen
 from console.services import ConsoleServices
 from core.exceptions import InfrastructureException
@@ -53,7 +54,8 @@ class JumpwatchApp(App[None]):
         super().__init__()
         self.services = services
         self.register_theme(THEME)
-        self.theme = THEME.name
+        # Set before the start, so that the style sheets are read once.
+        self.set_reactive(App.theme, THEME.name)
         self._newest: FleetView | None = None
         self._stopped = False
 
@@ -88,7 +90,7 @@ class JumpwatchApp(App[None]):
         if view is not None and self.main.is_mounted:
             self.main.update_view(view)
             for screen in self.screen_stack[1:]:
-                if hasattr(screen, "update_view"):
+                if isinstance(screen, Cover):
                     screen.update_view(view)
 
     async def on_resize(self, event: events.Resize) -> None:

@@ -20,7 +20,7 @@ from core.config import ApplicationSettings
 from core.exceptions import InfrastructureException
 from core.redaction import MASK, is_secret_name, redact
 
-_QUIET = ("asyncssh", "sqlalchemy", "alembic", "asyncio")
+_QUIET = ("asyncssh", "sqlalchemy", "alembic")
 _QUEUE_SIZE = 10_000
 _state: dict[str, QueueListener] = {}
 
@@ -97,7 +97,11 @@ def configure_logging(settings: ApplicationSettings, *, to_stderr: bool) -> str:
             handler = logging.NullHandler()
             notice = f"no log is kept: {settings.log_file}: {error.strerror} (set JUMPWATCH_LOGGING_FILE)"
     handler.setFormatter(formatter)
-    _install(handler, _level(settings, to_stderr))
+    level = _level(settings, to_stderr)
+    _install(handler, level)
+    # What asyncio finds when it clears up after an interrupt is for the log file, not for a command's stderr.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL if to_stderr and level != "DEBUG" else logging.WARNING)
+    logging.lastResort = None  # at exit, with our handlers gone, nothing may be printed past them
     return notice
 
 

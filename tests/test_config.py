@@ -201,7 +201,9 @@ def test_durations(text: str, seconds: int) -> None:
     assert retention.compress_after.total_seconds() == seconds
 
 
-@pytest.mark.parametrize(("text", "size"), [("2MiB", 2 << 20), ("2 MB", 2_000_000), ("3145728", 3 << 20), ("1g", 1 << 30)])
+@pytest.mark.parametrize(
+    ("text", "size"), [("2MiB", 2 << 20), ("2 MB", 2_000_000), ("3145728", 3 << 20), ("1g", 1 << 30)]
+)
 def test_bytes(text: str, size: int) -> None:
     assert RetentionSettings(spool_max_bytes=text).spool_max_bytes == size
 

@@ -219,7 +219,7 @@ def test_import(tmp_path: Path) -> None:
     skipped = {one.name: one.why for one in report.skipped}
     assert "pattern" in skipped["db-?"] and "pattern" in skipped["*.internal"] and "excludes" in skipped["!web3"]
     assert "git" in skipped["github.com"] and "already" in skipped["known"] and "-bad" in skipped
-    assert "Match" in skipped['Match host foo exec true'] and "block" in skipped["Include inside.conf"]
+    assert "Match" in skipped["Match host foo exec true"] and "block" in skipped["Include inside.conf"]
     assert "read already" in skipped[f"Include {tmp_path / 'loop.conf'}"]
     assert next(one.where for one in report.skipped if one.name == "-bad") == f"{file}:11"
 

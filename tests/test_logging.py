@@ -24,11 +24,12 @@ from core.logging import (
 
 @pytest.fixture(autouse=True)
 def _clean() -> Iterator[None]:
-    level, complaints = logging.getLogger().level, logging.raiseExceptions
+    level, complaints, last = logging.getLogger().level, logging.raiseExceptions, logging.lastResort
     yield
     shutdown_logging()
     logging.getLogger().setLevel(level)
-    logging.raiseExceptions = complaints
+    logging.raiseExceptions, logging.lastResort = complaints, last
+    logging.getLogger("asyncio").setLevel(logging.NOTSET)
     logging.captureWarnings(False)
 
 
@@ -61,7 +62,9 @@ def test_secrets_never_arrive(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, JUMPWATCH_LOGGING_LEVEL="debug")
     configure_logging(settings, to_stderr=False)
     log = get_logger("core.x")
-    log.info("url postgresql://u:hunter2@h/d", password="hunter2", nested={"api_key": "hunter2", "n": [{"token": "hunter2"}]})
+    log.info(
+        "url postgresql://u:hunter2@h/d", password="hunter2", nested={"api_key": "hunter2", "n": [{"token": "hunter2"}]}
+    )
     log.info("typed", value=SecretStr("hunter2"))
     log.warning("failed", error=SSHCommandError("boom", stderr="password=hunter2", details={"secret": "hunter2"}))
     logging.getLogger("foreign").error("connect %s", "postgresql://u:hunter2@h/d")
@@ -100,7 +103,9 @@ def test_commands_talk_on_stderr_and_only_when_it_matters(tmp_path: Path, capsys
     out, err = capsys.readouterr()
     assert out == "" and "heard" in err and "chatter" not in err
     assert not (tmp_path / ".local").exists()
-    configure_logging(settings_in(tmp_path, JUMPWATCH_LOGGING_LEVEL="info", JUMPWATCH_LOGGING_FORMAT="json"), to_stderr=True)
+    configure_logging(
+        settings_in(tmp_path, JUMPWATCH_LOGGING_LEVEL="info", JUMPWATCH_LOGGING_FORMAT="json"), to_stderr=True
+    )
     get_logger("core.x").info("chatter")
     assert json.loads(capsys.readouterr().err)["event"] == "chatter"
 

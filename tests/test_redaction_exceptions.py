@@ -69,7 +69,9 @@ def test_patterns(text: str) -> None:
     assert "hunter2" not in str(InfrastructureException(text)) + json.dumps(InfrastructureException(text).to_dict())
 
 
-@pytest.mark.parametrize("text", ["host web1 is offline", "a:b@c", "ssh://web1:22/", "https://example.org/a@b", "12:30"])
+@pytest.mark.parametrize(
+    "text", ["host web1 is offline", "a:b@c", "ssh://web1:22/", "https://example.org/a@b", "12:30"]
+)
 def test_plain_text_stays(text: str) -> None:
     assert redact_text(text) == text
 
@@ -84,7 +86,9 @@ def test_names(name: str, secret: bool) -> None:
 
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=400) | st.binary(max_size=400)
-values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=30), inner, max_size=5))
+values = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=30), inner, max_size=5)
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -103,7 +107,13 @@ def test_any_error_fits_in_a_kibibyte(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\"'\\,;&"), min_size=4, max_size=30))
+@given(
+    st.text(
+        alphabet=st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\"'\\,;&"),
+        min_size=4,
+        max_size=30,
+    )
+)
 def test_no_secret_survives_by_name(secret: str) -> None:
     details = {"password": secret, "deep": [{"client_secret": secret}]}
     assert redact(details) == {"password": MASK, "deep": [{"client_secret": MASK}]}

@@ -57,18 +57,20 @@ class DemoWorld:
         self._server, database = await start_demo_server(self._settings, self.folder, self._say, self._notice)
         return database
 
-    async def write_history(self, database: Database) -> None:
-        """Write ten days of the fleet's story through the normal storage path, and compress what is old enough."""
+    async def write_history(self, database: Database) -> str:
+        """Write ten days of the fleet's story as all samples are written, compress what is old; say what was done."""
         hosts = await self._hosts
         story = generate_history(hosts, days=_DAYS, step_s=_STEP_S, until=datetime.now(UTC))
         expected = int(len(hosts) * _DAYS * 86_400 / _STEP_S)
-        await write_history(database, hosts, story, self._say, expected=expected)
+        written = await write_history(database, hosts, story, self._say, expected=expected)
         if database.capability is None or not database.capability.compression:
-            return
+            return f"{written} simulated samples of the last {_DAYS} days written by the demo"
         keeper = StorageChunks(database)
-        for chunk in await compress_older_than(keeper, self._settings.retention.compress_after):
+        old = await compress_older_than(keeper, self._settings.retention.compress_after)
+        for chunk in old:
             self._say(f"compressing {chunk.hypertable} of {chunk.start:%d %b}")
             await keeper.compress(chunk)
+        return f"{written} simulated samples of the last {_DAYS} days written, {len(old)} chunks compressed by the demo"
 
     async def stop(self) -> None:
         """Stop the simulator and the server at the same time and remove what they wrote."""

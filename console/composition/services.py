@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -75,7 +76,9 @@ class LiveServices:
         settings = self._load()
         from core.logging import configure_logging
 
-        configure_logging(settings, to_stderr=False)
+        if notice := configure_logging(settings, to_stderr=False):
+            self.say(notice)
+        _raise_file_limit()
         self.say("loading")
         from console.composition.running import Running
 
@@ -152,3 +155,10 @@ class LiveServices:
         if self._running is None:
             raise BusinessLogicError("still starting: try again in a moment")
         return self._running
+
+
+def _raise_file_limit() -> None:
+    """A connection a host wants a file each: take what the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

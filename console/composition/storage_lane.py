@@ -15,7 +15,7 @@ from console.composition.late_sink import LateSink
 from console.composition.storage import embedded, prepare, storage_of
 from core.config import ApplicationSettings
 from core.database import Database
-from core.events import DatabaseStateChanged, EventBus
+from core.events import DatabaseStateChanged, EventBus, Notice
 from core.exceptions import ConfigurationError, InfrastructureException
 from core.live_state import LiveState
 from core.models import DatabaseState, DatabaseView, Host, PollerRole
@@ -145,7 +145,8 @@ class StorageLane:
 
     async def _history(self, world: DemoWorld, database: Database) -> None:
         try:
-            await world.write_history(database)
+            text = await world.write_history(database)
+            self._bus.emit_nowait(Notice(source="demo", text=text))
         except InfrastructureException as exc:
             self._live.set_standing(notices=(f"the demo's history could not be written: {exc.message}",))
         self.refresh.set()

@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from console.messages import HostWanted, IntervalWanted, PollWanted, Remark
-from console.panes import host_sheet as sheet_of
 from console.panes.base import Pane
 from console.panes.fleet_table import FleetTable
 from console.panes.hostorder import HostOrder
@@ -42,16 +41,11 @@ class FleetPane(Pane):
         super().__init__(id=id)
         self._order = HostOrder()
         self._startup: tuple[str, ...] = ()
-        self._shown: tuple[object, ...] = ()
+        self._preview: LinesView | None = None
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="fleet-main"):
             yield FleetTable(id="fleet-table")
-            yield LinesView(id="fleet-preview")
-        yield LinesView(id="fleet-empty")
-
-    def on_mount(self) -> None:
-        self._show_empty(True)
 
     @property
     def table(self) -> FleetTable:
@@ -67,7 +61,7 @@ class FleetPane(Pane):
         """Take the progress of the start, shown while there is nothing else."""
         if lines != self._startup:
             self._startup = lines
-            self._draw_empty()
+            self._say_nothing()
 
     def update_view(self, view: FleetView) -> None:
         super().update_view(view)
@@ -76,7 +70,8 @@ class FleetPane(Pane):
         table.interval_s, table.now = self.interval_s, self.now
         names = self._order.names(view.hosts)
         table.set_rows(names)
-        self._show_empty(not view.hosts)
+        if not names:
+            self._say_nothing()
         if self._order.query:
             self._note(len(names))
         self._draw_preview()
@@ -100,48 +95,35 @@ class FleetPane(Pane):
         self.query_one(FilterBar).action_clear()
         return True
 
-    def on_resize(self, event: events.Resize) -> None:
-        self.query_one("#fleet-preview").display = event.size.width >= PREVIEW_FROM
+    async def on_resize(self, event: events.Resize) -> None:
+        wide = event.size.width >= PREVIEW_FROM
+        if wide and self._preview is None:
+            self._preview = LinesView(id="fleet-preview")
+            await self.query_one("#fleet-main").mount(self._preview)
+        elif self._preview is not None:
+            self._preview.display = wide
         self.call_after_refresh(self._draw_preview)
-        self.call_after_refresh(self._draw_empty)
+        self._say_nothing()
 
-    # What is shown while there is no host.
-    def _show_empty(self, empty: bool) -> None:
-        sheet = self.query_one("#fleet-empty", LinesView)
-        if sheet.display != empty:
-            sheet.display = empty
-            self.query_one("#fleet-main").display = not empty
-        self._draw_empty()
-
-    def _draw_empty(self) -> None:
-        sheet = self.query_one("#fleet-empty", LinesView)
-        if sheet.display and sheet.size.width:
+    def _say_nothing(self) -> None:
+        """Tell why there is no row: the start goes on, no host passes the filter, no host at all."""
+        table = self.table
+        if self.view.hosts:
+            text = Line().gap().add("no host passes the filter: esc clears it", table.palette.dim)
+            table.set_nothing((Line(), text))
+        else:
             starting = self.view.role is PollerRole.STARTING
-            sheet.set_lines(welcome(self._startup, starting, sheet.size, sheet.palette))
+            table.set_nothing(welcome(self._startup, starting, self.size, table.palette))
 
     def _draw_preview(self) -> None:
-        preview = self.query_one("#fleet-preview", LinesView)
-        if not preview.display or preview.size.width < 20:
+        preview = self._preview
+        if preview is None or not preview.display or preview.size.width < 20 or not self.view.hosts:
             return
-        view = self.selected
-        if view is None:
-            preview.set_lines([Line().add("no host under the cursor", preview.palette.dim)])
-            return
-        sheet = sheet_of.Sheet(preview.size.width, self.now, self.interval_s, self.utc, preview.palette)
-        room = preview.size.height
-        header = sheet_of.header(view, sheet)
-        disks = sheet_of.filesystems(view, sheet)[:8]
-        rows = max(1, min(6, (room - len(header) - len(disks) - 4) // 6 - 2))
-        preview.set_lines(
-            [
-                *header,
-                Line(),
-                *sheet_of.plots(view, sheet, rows, 1),
-                Line(),
-                sheet_of.heading("FILESYSTEMS", sheet),
-                *disks,
-            ][:room]
-        )
+        from console.panes.host_preview import preview_lines
+        from console.panes.host_sheet import Sheet
+
+        sheet = Sheet(preview.size.width, self.now, self.interval_s, self.utc, preview.palette)
+        preview.set_lines(preview_lines(self.selected, sheet, preview.size.height))
 
     @on(LineList.Moved)
     def _moved(self, event: LineList.Moved) -> None:

@@ -45,7 +45,6 @@ class FleetTable(LineList):
         self.now = datetime.now(UTC)
         self.interval_s = 10.0
         self.order = "severity"
-        self.nothing = "no host passes the filter: esc clears it"
 
     def fingerprint(self, row: Hashable) -> Hashable:
         view = self.hosts.get(str(row))

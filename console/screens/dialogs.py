@@ -7,17 +7,17 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from console.actions.operate import Operator
 from console.formatting import clean, span
+from console.screens.base import Cover
 from console.services import ConsoleServices
 from core.exceptions import InfrastructureException
 from core.models import PollerRole
 
 
-class Question(ModalScreen[bool]):
+class Question(Cover[bool]):
     """A title, a few lines, yes and no; no is the default."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,11 +9,11 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from console.actions.operate import Operation, Operator
 from console.formatting import clean
+from console.screens.base import Cover
 from console.screens.plan_sheet import plan_lines, progress_lines
 from console.widgets.linesview import LinesView
 from core.exceptions import InfrastructureException
@@ -21,7 +21,7 @@ from core.exceptions import InfrastructureException
 FULL_BELOW = 116
 
 
-class Drawer(ModalScreen[None]):
+class Drawer(Cover[None]):
     """Cancel is the default; Apply wakes when the name is typed; escape closes always."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

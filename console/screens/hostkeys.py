@@ -9,10 +9,10 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from console.formatting import clean
+from console.screens.base import Cover
 from console.services import ConsoleServices
 from console.widgets.line import Line, wrap
 from console.widgets.linelist import LineList
@@ -42,7 +42,7 @@ class KeyList(LineList):
         return line.cell(clean(row.fingerprint), width - line.width, look.text)
 
 
-class HostKeyScreen(ModalScreen[None]):
+class HostKeyScreen(Cover[None]):
     """The list, the key under the cursor in full, and what may be done with it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -8,8 +8,8 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
-from textual.screen import ModalScreen
 
+from console.screens.base import Cover
 from console.widgets.line import Line, wrap
 from console.widgets.linesview import LinesView
 
@@ -21,7 +21,7 @@ def too_small(size: Size) -> bool:
     return size.width < MIN_WIDTH or size.height < MIN_HEIGHT
 
 
-class TooSmall(ModalScreen[None]):
+class TooSmall(Cover[None]):
     """Names the size that is, the size that is needed, and how to go."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "app.leave_now", "quit")]

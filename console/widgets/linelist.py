@@ -33,7 +33,6 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("enter", "open", "open", show=False, id="list.open"),
     ]
     HEADER: ClassVar[bool] = True
-    nothing = ""
     cursor: reactive[int] = reactive(0, repaint=False)
 
     @dataclass
@@ -59,6 +58,7 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.rows: Sequence[Hashable] = ()
+        self.nothing: Sequence[Line] = ()  # shown while there is no row, from the top
         self._strips: dict[Hashable, tuple[Hashable, Strip]] = {}
         self._painted: dict[int, tuple[Hashable, Hashable]] = {}
         self._palette: Palette | None = None
@@ -75,6 +75,12 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
     def draw_header(self, width: int) -> Line:
         """Return the header's line."""
         return Line()
+
+    def set_nothing(self, lines: Sequence[Line]) -> None:
+        """Show these lines while there is no row."""
+        self.nothing = lines
+        if not self.rows:
+            self.refresh()
 
     @property
     def palette(self) -> Palette:
@@ -131,13 +137,13 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width, header = self.size.width, int(self.HEADER)
         base = self.rich_style
-        if self.HEADER and y == 0:
+        if self.HEADER and y == 0 and (self.rows or not self.nothing):
             return self.draw_header(width).strip(width, base)
         index = self.scroll_offset.y + y - header
         if not 0 <= index < len(self.rows):
             self._painted.pop(y, None)
-            if not self.rows and self.nothing and y == header:
-                return Line().gap().add(self.nothing, self.palette.dim).strip(width, base)
+            if not self.rows and y < len(self.nothing):
+                return self.nothing[y].strip(width, base)
             return Strip.blank(width, base)
         row = self.rows[index]
         print_of = self.fingerprint(row)

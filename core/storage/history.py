@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
@@ -34,7 +35,8 @@ async def write_history(
     ingest = Ingest(database)
     written, first, last = 0, None, None
     source = iter(samples)
-    while batch := list(islice(source, _BATCH)):
+    # Making samples is work: in a thread, lest the loop stand still meanwhile.
+    while batch := await asyncio.to_thread(lambda: list(islice(source, _BATCH))):
         await ingest.samples(batch, fresh=True)
         begin, end = span(batch)
         first, last = min(first or begin, begin), max(last or end, end)

@@ -66,7 +66,9 @@ class FakeKeeper:
         return tuple(c for c in self.held if hypertable in (None, c.hypertable))
 
     async def compress(self, chunk: ChunkInfo) -> ChunkInfo:
-        return await self._change("compress", chunk, compressed=True, partial=False, before_bytes=1 << 20, after_bytes=1 << 17)
+        return await self._change(
+            "compress", chunk, compressed=True, partial=False, before_bytes=1 << 20, after_bytes=1 << 17
+        )
 
     async def decompress(self, chunk: ChunkInfo) -> ChunkInfo:
         return await self._change("decompress", chunk, compressed=False, partial=False)
