@@ -70,13 +70,11 @@ class JumpwatchApp(App[None]):
         self.run_worker(self._start(), name="start", exit_on_error=True)
 
     async def _start(self) -> None:
-        follow = self.set_interval(0.2, self.main.update_startup)
+        self.main.follow_startup()
         try:
             await self.services.start(self.receive)
         except InfrastructureException as error:
             self.notify(clean(error.message), title="The start failed", severity="error", timeout=30, markup=False)
-        follow.stop()
-        self.main.update_startup()
 
     # Views come from any task of the loop; only the newest one is kept, one message is under way.
     def receive(self, view: FleetView) -> None:

@@ -11,18 +11,42 @@ import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import structlog
 from structlog.types import Processor
 
-from core.config import ApplicationSettings
 from core.exceptions import InfrastructureException
 from core.redaction import MASK, is_secret_name, redact
 
 _QUIET = ("asyncssh", "sqlalchemy", "alembic")
 _QUEUE_SIZE = 10_000
 _state: dict[str, QueueListener] = {}
+
+
+class LogOptions(Protocol):
+    """What is read of LoggingSettings; core.config stands on the same line as this module and is not imported."""
+
+    @property
+    def level(self) -> str: ...
+    @property
+    def format(self) -> str: ...
+    @property
+    def max_bytes(self) -> int: ...
+    @property
+    def backups(self) -> int: ...
+
+
+class LogSettings(Protocol):
+    """What is read of ApplicationSettings; ``origins`` tells what was chosen from what is the default."""
+
+    @property
+    def logging(self) -> LogOptions: ...
+    @property
+    def log_file(self) -> Path: ...
+    @property
+    def origins(self) -> Mapping[str, str]: ...
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -58,7 +82,7 @@ def redact_event(_logger: object, _method: str, event: MutableMapping[str, Any])
     return event
 
 
-def configure_logging(settings: ApplicationSettings, *, to_stderr: bool) -> str:
+def configure_logging(settings: LogSettings, *, to_stderr: bool) -> str:
     """Send logs to stderr, or to the rotating file alone, and return a line to show where that failed ("" if not).
 
     May be called again; the earlier way is closed first. A log file that cannot be written never stops the program.
@@ -127,13 +151,13 @@ def _install(handler: logging.Handler, level: str) -> None:
     logging.captureWarnings(True)
 
 
-def _level(settings: ApplicationSettings, to_stderr: bool) -> str:
+def _level(settings: LogSettings, to_stderr: bool) -> str:
     # A command's stderr is for its talk: the default level would bury it, a level that was asked for may.
     chosen = "logging.level" in settings.origins or not to_stderr
     return settings.logging.level.upper() if chosen else "WARNING"
 
 
-def _renderer(settings: ApplicationSettings, to_stderr: bool) -> Processor:
+def _renderer(settings: LogSettings, to_stderr: bool) -> Processor:
     for_people = to_stderr and "logging.format" not in settings.origins
     if settings.logging.format == "json" and not for_people:
         return structlog.processors.JSONRenderer(default=str)
@@ -150,7 +174,7 @@ class _DroppingQueueHandler(QueueHandler):
             self.dropped = getattr(self, "dropped", 0) + 1
 
 
-def _file_handler(settings: ApplicationSettings) -> logging.Handler:
+def _file_handler(settings: LogSettings) -> logging.Handler:
     """Open the rotating file (0600) behind a thread, for a write to a slow disk must not hold the loop."""
     path = settings.log_file
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

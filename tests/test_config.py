@@ -240,7 +240,7 @@ def test_unknown_keys_of_files_are_named_with_a_hint(sources: Sources) -> None:
         assert word in caught.value.message
     (sources.folder / "config.toml").unlink()
     sources.put("dotenv", "poling", "interval_s", 3)
-    with pytest.raises(ConfigurationError, match="JUMPWATCH_POLING_INTERVAL_S .*JUMPWATCH_POLLING_INTERVAL_S"):
+    with pytest.raises(ConfigurationError, match=r"JUMPWATCH_POLING_INTERVAL_S .*JUMPWATCH_POLLING_INTERVAL_S"):
         sources.load()
 
 

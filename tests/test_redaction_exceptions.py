@@ -59,7 +59,8 @@ def test_the_fields_that_commands_and_timeouts_carry() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["postgresql://u:hunter2@h/d", "postgresql+asyncpg://u:hun@hunter2@h/d", "password=hunter2", 'PASSWORD: "hunter2 x"',
+    ["postgresql://u:hunter2@h/d", "postgresql+asyncpg://u:hun@hunter2@h/d", "password=hunter2",
+     'PASSWORD: "hunter2 x"',
      "Authorization: Bearer hunter2hunter2", "DB_PASSWORD='hunter2'", "token=hunter2&x=1", "api_key: hunter2",
      "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n-----END OPENSSH PRIVATE KEY-----",
      "-----BEGIN RSA PRIVATE KEY-----\nhunter2 and no end"],

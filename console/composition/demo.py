@@ -17,12 +17,13 @@ from core.simulator.history import generate_history
 from core.simulator.process import SimulatorProcess
 from core.storage.chunks import StorageChunks, compress_older_than
 from core.storage.history import write_history
-from core.storage.servers import ManagedServer
+from core.storage.servers import EmbeddedServer, ManagedServer
 
 _DAYS = 10
 _STEP_S = 600.0
 _RAW_RETENTION = timedelta(days=7)  # three of the ten days are past it: retention has something to show
 _INTERVAL_S = 2.0
+_ELSEWHERE = "database-folder"
 
 
 def demo_settings(settings: ApplicationSettings) -> ApplicationSettings:
@@ -55,6 +56,8 @@ class DemoWorld:
     async def start_database(self) -> Database:
         """Start the demo's server; a fallback is told in ``notices``."""
         self._server, database = await start_demo_server(self._settings, self.folder, self._say, self._notice)
+        if isinstance(self._server, EmbeddedServer):
+            (self.folder / _ELSEWHERE).write_text(str(self._server.folder), encoding="utf-8")
         return database
 
     async def write_history(self, database: Database) -> str:
@@ -76,7 +79,7 @@ class DemoWorld:
         """Stop the simulator and the server at the same time and remove what they wrote."""
         stops = [self._simulator.stop()] + ([self._server.stop()] if self._server else [])
         await asyncio.gather(*stops)
-        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+        await asyncio.to_thread(_remove, self.folder)
 
     def _notice(self, text: str) -> None:
         self.notices = (text,)
@@ -86,7 +89,15 @@ class DemoWorld:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for other in self._root.iterdir():
             if other.name.isdigit() and not _alive(int(other.name)):
-                shutil.rmtree(other, ignore_errors=True)
+                _remove(other)
+
+
+def _remove(folder: Path) -> None:
+    """Remove what a demo wrote, and its database where root's is kept elsewhere."""
+    marker = folder / _ELSEWHERE
+    if marker.exists():
+        shutil.rmtree(marker.read_text(encoding="utf-8"), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _alive(pid: int) -> bool:

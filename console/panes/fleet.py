@@ -113,7 +113,7 @@ class FleetPane(Pane):
             table.set_nothing((Line(), text))
         else:
             starting = self.view.role is PollerRole.STARTING
-            table.set_nothing(welcome(self._startup, starting, self.size, table.palette))
+            table.set_nothing(welcome(self._startup, self.view.notices, starting, self.size, table.palette))
 
     def _draw_preview(self) -> None:
         preview = self._preview

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.geometry import Size
 
 from console.formatting import clean
-from console.widgets.line import Line
+from console.widgets.line import Line, wrap
 from console.widgets.palette import Palette
 
 _WAYS = (
@@ -15,8 +15,10 @@ _WAYS = (
 )
 
 
-def welcome(startup: tuple[str, ...], starting: bool, size: Size, look: Palette) -> list[Line]:
-    """Return the lines, placed a little above the middle."""
+def welcome(
+    startup: tuple[str, ...], notices: tuple[str, ...], starting: bool, size: Size, look: Palette
+) -> list[Line]:
+    """Return the lines, placed a little above the middle; notices tell what keeps the start from going on."""
     lines: list[Line] = []
     if starting:
         lines.append(Line().add("Starting", look.strong))
@@ -33,8 +35,9 @@ def welcome(startup: tuple[str, ...], starting: bool, size: Size, look: Palette)
             lines.append(Line().gap(2).cell(command, 42, look.key).add("" if size.width < 100 else what, look.dim))
             if size.width < 100:
                 lines.append(Line().gap(4).add(what, look.dim))
-        for text in startup[-3:]:
-            lines.append(Line().add(clean(text), look.dim))
+    for notice in notices[-3:]:
+        lines.append(Line())
+        lines += [Line().add(part, look.warn) for part in wrap("▲ " + clean(notice), min(90, size.width - 4), 5)]
     left = max(1, (size.width - max(line.width for line in lines)) // 2)
     above = max(0, (size.height - len(lines)) // 3)
     return [Line()] * above + [Line().gap(left).extend(line) for line in lines]

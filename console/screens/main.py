@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
+from textual.timer import Timer
 
 from console.actions.operate import Operator
 from console.formatting import clean
@@ -21,10 +22,11 @@ from console.widgets.bars import KeyHints, Piece, TabLine
 from console.widgets.notices import NoticeLine
 from console.widgets.statusline import StatusLine
 from core.exceptions import InfrastructureException
-from core.models import FleetView, PollerRole
+from core.models import DatabaseState, FleetView, PollerRole
 
 TABS = (("1", "fleet", "Fleet"), ("2", "host", "Host"), ("4", "events", "Events"), ("5", "database", "Database"))
 UNLOCK_S = 600.0
+FOLLOW_S = 0.25
 MIN_INTERVAL_S, MAX_INTERVAL_S = 1.0, 3600.0
 
 
@@ -65,6 +67,7 @@ class MainScreen(Screen[None]):
         self.operator = Operator(services)
         self._active = "fleet"
         self._utc = True
+        self._follow: Timer | None = None
         self._interval: dict[str | None, float] = {}
 
     def compose(self) -> ComposeResult:
@@ -103,10 +106,17 @@ class MainScreen(Screen[None]):
         self.pane.tick(now)
         self._update_bars()
 
-    def update_startup(self) -> None:
-        """Show how far the start is."""
+    def follow_startup(self) -> None:
+        """Show how far the start is until it is over; ``start`` may return before that."""
+        self._follow = self.set_interval(FOLLOW_S, self._update_startup)
+
+    def _update_startup(self) -> None:
+        view = self.services.view
         self.query_one(FleetPane).update_startup(self.services.startup_lines)
-        self._update_bars()
+        self.query_one(TabLine).update_line()
+        starting = view.role is PollerRole.STARTING or view.database.state is DatabaseState.STARTING
+        if not starting and self._follow is not None:
+            self._follow.stop()
 
     def _now(self) -> datetime:
         view = self.services.view
@@ -125,7 +135,9 @@ class MainScreen(Screen[None]):
         look, running = self.query_one(TabLine).palette, self.operator.running
         if running:
             return f"▶ {running[0].label}", look.warn
-        if self.services.view.role is PollerRole.STARTING and self.services.startup_lines:
+        view = self.services.view
+        starting = view.role is PollerRole.STARTING or view.database.state is DatabaseState.STARTING
+        if starting and self.services.startup_lines:
             return "○ " + clean(self.services.startup_lines[-1]), look.dim
         return "", None
 
@@ -213,7 +225,11 @@ class MainScreen(Screen[None]):
         self.notify(f"{clean(message.host or 'all hosts')}: every {wanted:g} s", timeout=2, markup=False)
 
     def action_pause(self) -> None:
-        paused = self.services.pause()
+        try:
+            paused = self.services.pause()
+        except InfrastructureException as error:
+            self.told(error)
+            return
         self.notify("polling is paused; p goes on" if paused else "polling goes on", timeout=3, markup=False)
         self._tick()
 

@@ -24,7 +24,7 @@ from core.exceptions import DatabaseConnectionError, DatabaseTimeoutError
 from core.models import Capability, DatabaseView, HealthCheck, PoolInfo, StorageMode
 from core.storage.capability import read_capability
 from core.storage.connect import Address, connect_arguments, where
-from core.storage.errors import mapped
+from core.storage.errors import DRIVER_ERRORS, mapped
 
 
 class Database:
@@ -86,7 +86,7 @@ class Database:
             try:
                 async with asyncio.timeout(5):
                     await engine.dispose()
-            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (TimeoutError, OSError, *DRIVER_ERRORS):
                 await engine.dispose(close=False)
 
     async def forget_connections(self) -> None:

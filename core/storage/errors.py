@@ -20,6 +20,8 @@ from core.exceptions import (
 TIMEOUT_STATES = {"57014": "statement_timeout", "55P03": "lock_timeout", "25P03": "idle in transaction"}
 _AWAY_STATES = ("08", "57P", "53")  # connection lost, shutting down, out of resources
 _POISON_STATES = ("22", "23", "54")  # the data itself is refused
+# The last one is asyncpg's own confusion about a connection that was cut while it looked elsewhere.
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 NOT_INITIALISED = "the database is not set up: run `jumpwatch db init`"
 
 
@@ -34,7 +36,7 @@ def root_cause(error: BaseException) -> BaseException:
     seen = error
     while isinstance(seen, sa.StatementError) and seen.orig is not None:
         seen = seen.orig
-    if isinstance(seen.__cause__, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+    if isinstance(seen.__cause__, (*DRIVER_ERRORS, OSError)):
         return seen.__cause__
     return seen
 
@@ -46,7 +48,7 @@ def mapped(operation: str, where: str) -> Iterator[None]:
         yield
     except InfrastructureException:
         raise
-    except (sa.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (sa.SQLAlchemyError, *DRIVER_ERRORS, OSError, TimeoutError) as error:
         raise translate(error, operation, where) from error
 
 
@@ -68,6 +70,8 @@ def translate(error: BaseException, operation: str, where: str) -> Infrastructur
         return DatabaseTimeoutError(f"{where} did not answer in time ({operation})", operation=operation)
     if isinstance(cause, OSError):
         return _network(cause, operation, where)
+    if isinstance(cause, asyncpg.InternalClientError):
+        return DatabaseConnectionError(f"the connection to {where} was lost ({operation})", operation=operation)
     if isinstance(cause, asyncpg.InterfaceError):
         return _client(cause, operation, where)
     if isinstance(error, sa.ArgumentError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from core.models import Host, HostSample, Transition
@@ -50,7 +50,7 @@ async def write_history(
 
 async def roll_up(database: Database, first: datetime, last: datetime, progress: Progress = no_progress) -> None:
     """Bring every rollup up to date over the time written, ends included."""
-    await rollups.refresh_all(database, first, last, progress)
+    await rollups.refresh_all(database, first, last + timedelta(microseconds=1), progress)
 
 
 async def newest_sample(database: Database) -> datetime | None:

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import asyncpg
-
 from core.exceptions import InfrastructureException
 from core.storage.engine import Database
-from core.storage.errors import mapped
+from core.storage.errors import DRIVER_ERRORS, mapped
 
 _CLASS, _OBJECT = 0x6A77, 1  # "jw": the pair names our lock within the database
 _PING_S = 3.0
@@ -116,7 +114,7 @@ class PollerLock:
             return
         try:
             await connection.close(timeout=2)
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (TimeoutError, OSError, *DRIVER_ERRORS):
             connection.terminate()
 
 

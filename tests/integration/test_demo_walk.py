@@ -87,3 +87,7 @@ async def test_without_node_the_demo_runs_on_embedded_and_says_so(
         notice = " ".join(walk.view.notices)
         assert "embedded" in notice and "Node" in notice
         assert walk.view.database.ratio is None, "what cannot be compressed has no ratio"
+        elsewhere = next(home.rglob("database-folder"))
+        database = Path(elsewhere.read_text())
+        assert database.is_dir()
+    assert not database.exists() and not elsewhere.exists(), "a demo leaves nothing behind"

@@ -58,6 +58,11 @@ class EmbeddedServer:
         self._home: Home | None = None
         self._users: FileLock | None = None
 
+    @property
+    def folder(self) -> Path:
+        """Where its data really is, once started: as root not where it was asked for."""
+        return self._home.folder if self._home else self._data_dir
+
     async def start(self, progress: Progress) -> ServerAddress:
         """Join the server that runs, or start one, creating the database at first use."""
         home = self._home = await asyncio.to_thread(find_home, self._data_dir)
