@@ -87,7 +87,8 @@ def age(seconds: float | None) -> str:
     for unit, size, bound in (("s", 1, 120), ("m", 60, 7200), ("h", 3600, 172_800)):
         if whole < bound:
             return f"{whole // size}{unit}"
-    return f"{min(whole // 86_400, 999)}d"
+    days = whole // 86_400
+    return f"{days}d" if days < 1000 else f"{min(days // 365, 999)}y"
 
 
 def span(seconds: float | None) -> str:

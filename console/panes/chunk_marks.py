@@ -7,16 +7,16 @@ from datetime import datetime
 
 from core.models import ChunkInfo, HypertableInfo
 
-COMPRESSED, OPEN, PARTIAL = "▓", "░", "▒"
+COMPRESSED, OPEN, PARTIAL, LATE = "▓", "░", "▒", "▚"
 
 
-def sign(chunk: ChunkInfo) -> str:
-    """Return the one-cell sign of a chunk."""
-    return PARTIAL if chunk.partial else COMPRESSED if chunk.compressed else OPEN
+def sign(chunk: ChunkInfo, late: bool) -> str:
+    """Return the one-cell sign of a chunk; ``late`` chunks should be compressed by now."""
+    return PARTIAL if chunk.partial else COMPRESSED if chunk.compressed else LATE if late else OPEN
 
 
 def word(chunk: ChunkInfo, late: bool) -> str:
-    """Return the state in a word; ``late`` chunks should be compressed by now."""
+    """Return the state in a word."""
     return "partial" if chunk.partial else "compressed" if chunk.compressed else "late" if late else "open"
 
 

@@ -47,8 +47,9 @@ class ChunkStrips(LinesView):
             line.cell(f"{before}‹" if before else "", 4, look.faint, True)
             places = []
             for each in shown:
-                style = _style(each, is_late(each, table, now), look)
-                mark = (sign(each) * max(1, cell - 1)).ljust(cell)
+                late = is_late(each, table, now)
+                style = _style(each, late, look)
+                mark = (sign(each, late) * max(1, cell - 1)).ljust(cell)
                 places.append((line.width, each.name))
                 if here and each.name == chunk:
                     line.add(mark[: max(1, cell - 1)], style + _CURSOR).gap(cell - max(1, cell - 1))
@@ -89,7 +90,7 @@ def _legend(look: Palette) -> Line:
         ("▓", "compressed", look.ok),
         ("░", "open", look.info),
         ("▒", "partial", look.warn),
-        ("░", "late", look.warn),
+        ("▚", "late", look.warn),
     ):
         line.add(mark, style).add(f" {text}   ", look.dim)
     return line
@@ -103,7 +104,7 @@ def chunk_lines(
         return [Line().add("no chunk chosen: ← → walk along the strip", look.dim), Line()]
     late = is_late(chunk, table, now)
     form = "%Y-%m-%d %H:%M"
-    first = Line().add(f"{sign(chunk)} {word(chunk, late)}", _style(chunk, late, look)).gap(2)
+    first = Line().add(f"{sign(chunk, late)} {word(chunk, late)}", _style(chunk, late, look)).gap(2)
     first.add(clean(chunk.name.rsplit(".", 1)[-1]), look.strong).gap(2)
     first.add(f"{moment(chunk.start, utc, form)} → {moment(chunk.end, utc, form)}", look.text)
     second = Line().gap(2).add(long_bytes(chunk.total_bytes), look.text)

@@ -107,7 +107,7 @@ class ChunkList(_InfoList):
             return Line()
         late = is_late(info, self.table, self.now)
         style = look.warn if late or info.partial else look.ok if info.compressed else look.info
-        line = Line().gap().cell(f"{sign(info)} {word(info, late)}", 13, style)
+        line = Line().gap().cell(f"{sign(info, late)} {word(info, late)}", 13, style)
         line.cell(moment(info.start, self.utc, "%Y-%m-%d %H:%M"), 17, look.text)
         ended = (self.now - info.end).total_seconds()
 
@@ -161,7 +161,7 @@ class JobList(_InfoList):
         job, table = self._widths(width)
         glyph, said, style = job_state(info, look.ok, look.bad, look.warn, look.dim)
         line = Line().cell(str(info.job_id), 5, look.dim, True).gap(2)
-        line.cell(clean(info.name), job - 1, look.strong).gap()
+        line.cell(clean(info.name).removesuffix(" Policy"), job - 1, look.strong).gap()
         line.cell(clean(info.hypertable or DASH), table - 1, look.text if info.hypertable else look.faint).gap()
         line.cell(f"{glyph} {said}", 10, style).cell(self._ago(info.last_run), 5, look.dim, True)
         line.cell(

@@ -94,8 +94,13 @@ class EventsPane(Pane):
     def _opened(self, event: LineList.Opened) -> None:
         event.stop()
         row = self.events.current
-        if isinstance(row, EventLine) and any(each.host.name == row.source for each in self.view.hosts):
-            self.post_message(HostWanted(row.source))
+        if not isinstance(row, EventLine):
+            return
+        names = {each.host.name for each in self.view.hosts}
+        for name in (row.source, row.text.partition(":")[0].strip()):
+            if name in names:
+                self.post_message(HostWanted(name))
+                return
 
     def action_follow(self) -> None:
         self.following = not self.following

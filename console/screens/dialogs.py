@@ -87,14 +87,13 @@ def what_stops(services: ConsoleServices, operator: Operator) -> list[str]:
     lines = []
     if view.role is PollerRole.POLLER:
         lines.append(f"Polling of {len(view.hosts)} hosts stops here; another console, if open, takes over.")
-        lines.append("`jumpwatch collect` polls without a screen.")
     elif view.role is PollerRole.VIEWER:
         lines.append("This console only looks on: polling goes on elsewhere.")
     else:
         lines.append("The start is under way and is broken off.")
     capability = view.database.capability
     if capability is not None and capability.kind != "given":
-        lines.append("Its own database stops too, unless another console uses it; the data stays.")
+        lines.append("Its own database stops too, unless another console uses it.")
     if view.writer.queued:
         lines.append(f"{view.writer.queued} samples are written or spooled first.")
     for operation in operator.running:

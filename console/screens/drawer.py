@@ -14,11 +14,12 @@ from textual.widgets import Button, Input, Static
 from console.actions.operate import Operation, Operator
 from console.formatting import clean
 from console.screens.base import Cover
-from console.screens.plan_sheet import plan_lines, progress_lines
+from console.screens.plan_sheet import by_read_only, plan_lines, progress_lines
 from console.widgets.linesview import LinesView
 from core.exceptions import InfrastructureException
 
 FULL_BELOW = 116
+DRY = "dry run only: nothing is changed yet"
 
 
 class Drawer(Cover[None]):
@@ -68,7 +69,10 @@ class Drawer(Cover[None]):
         self.query_one("#drawer-ask", Static).update(f"type {clean(plan.confirm)}")
         self.query_one("#drawer-confirm").display = not plan.refused
         self.query_one("#apply").display = not plan.refused
-        self._note("w leaves read-only" if plan.refused else "dry run only: nothing is changed yet")
+        if by_read_only(plan):
+            self._note("w leaves read-only")
+        else:
+            self._note("nothing is changed" if plan.refused else DRY)
         self.call_after_refresh(self._draw)
 
     def _note(self, text: str) -> None:
@@ -87,7 +91,7 @@ class Drawer(Cover[None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         right = event.value.strip() == self.operation.plan.confirm and not self.operation.started
         self.query_one("#apply", Button).disabled = not right
-        self._note("Apply is ready" if right else "dry run only: nothing is changed yet")
+        self._note("Apply is ready" if right else DRY)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         apply = self.query_one("#apply", Button)
@@ -105,7 +109,7 @@ class Drawer(Cover[None]):
 
     def _apply(self, typed: str) -> None:
         event_app, operation = self.app, self.operation
-        self.query_one("#apply", Button).disabled = True
+        self.query_one("#apply").display = False
         self.query_one("#drawer-confirm").display = False
         self.query_one("#cancel", Button).label = "Close"
         self.query_one("#cancel", Button).focus()
@@ -133,7 +137,7 @@ class Drawer(Cover[None]):
         elif operation.error:
             self._note("nothing more is done")
         elif operation.outcome is not None:
-            self._note(f"audit {clean(operation.outcome.audit_id)}")
+            self._note("the audit has it" if operation.outcome.ok else "not all was done; the audit has it")
         self._draw()
 
     # Keys.
@@ -147,7 +151,7 @@ class Drawer(Cover[None]):
         self.query_one("#drawer-sheet", LinesView).action_scroll_lines(lines)
 
     def action_unlock(self) -> None:
-        if self.operation.plan.refused:
+        if by_read_only(self.operation.plan):
             self._unlock()
 
     async def on_screen_resume(self) -> None:

@@ -19,7 +19,7 @@ Groups = list[tuple[str, list[tuple[str, str]]]]
 _WORDS = (
     ("STATES", "● online   ▲ degraded   ✗ offline   ○ unknown   ◇ maintenance"),
     ("FIGURES", "– is not known (never zero); AGE turns yellow past 3 intervals, red past 6"),
-    ("CHUNKS", "▓ compressed   ░ uncompressed   ▒ partial: compressed, with newer rows"),
+    ("CHUNKS", "▓ compressed   ░ uncompressed   ▒ partial: newer rows   ▚ late: past its policy"),
     ("FILTER", "words  !not  state:offline  tag:web  group:db  cpu>80  mem>=90  net>10m"),
 )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from rich.style import Style
+
 from console.actions.operate import Operation
-from console.formatting import clean, clean_lines, long_bytes
+from console.formatting import clean, clean_lines, long_bytes, ratio
 from console.widgets.line import Line, wrap
 from console.widgets.palette import Palette
 from console.widgets.plots import bar
@@ -14,14 +16,15 @@ def plan_lines(plan: Plan, width: int, look: Palette) -> list[Line]:
     """Return the plan: refusal, dry run, warnings, exact targets, exact statements."""
     lines: list[Line] = []
 
-    def para(text: str, style: object, before: str = "") -> None:
+    def para(text: str, style: Style, before: str = "") -> None:
         for number, part in enumerate(wrap(clean(text), width - len(before))):
-            line = Line().add(before if not number else " " * len(before), style)  # type: ignore[arg-type]
-            lines.append(line.add(part, style))  # type: ignore[arg-type]
+            line = Line().add(before if not number else " " * len(before), style)
+            lines.append(line.add(part, style))
 
     if plan.refused:
         para(plan.refused, look.bad, "✗ refused: ")
-        lines.append(Line().add("  w", look.key).add(" leaves read-only for ten minutes", look.dim))
+        if by_read_only(plan):
+            lines.append(Line().add("  w", look.key).add(" leaves read-only for ten minutes", look.dim))
         lines.append(Line())
     lines.append(Line().add("DRY RUN", look.head))
     para(plan.summary, look.text, "  ")
@@ -41,16 +44,25 @@ def plan_lines(plan: Plan, width: int, look: Palette) -> list[Line]:
     return lines
 
 
+def by_read_only(plan: Plan) -> bool:
+    """Say whether leaving read-only would help."""
+    return "read-only" in plan.refused.lower()
+
+
 def _target(name: str, note: str, size: int | None, width: int, look: Palette) -> list[Line]:
     name, note = clean(name), clean(note)
     figure = "" if size is None else long_bytes(size)
+    if figure.split(" ")[0] in note:
+        figure = ""
     line = Line().gap(2)
     if len(name) + len(note) + len(figure) + 6 <= width:
         line.add(name, look.text).gap(2).add(note, look.dim)
-        line.to(width - len(figure)).add(figure, look.text)
-        return [line]
-    under = Line().gap(4).cell(note, max(0, width - 5 - len(figure)), look.dim).gap().add(figure, look.text)
-    return [*(Line().gap(2).add(part, look.text) for part in wrap(name, width - 2)), under]
+        return [line.to(width - len(figure)).add(figure, look.text)]
+    lines = [Line().gap(2).add(part, look.text) for part in wrap(name, width - 2)]
+    lines += [Line().gap(4).add(part, look.dim) for part in wrap(note, width - 6 - len(figure))]
+    if figure:
+        lines[-1].to(width - len(figure)).add(figure, look.text)
+    return lines
 
 
 def progress_lines(operation: Operation, width: int, look: Palette) -> list[Line]:
@@ -78,6 +90,8 @@ def progress_lines(operation: Operation, width: int, look: Palette) -> list[Line
         ]
         if outcome.before_bytes is not None and outcome.after_bytes is not None:
             text = f"{long_bytes(outcome.before_bytes)} → {long_bytes(outcome.after_bytes)}"
+            if outcome.after_bytes:
+                text += f", {ratio(outcome.before_bytes / outcome.after_bytes)}"
             lines.append(Line().gap(2).add(text, look.text))
         for name, reason in outcome.failed[:3]:
             lines += [
