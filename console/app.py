@@ -56,6 +56,7 @@ class JumpwatchApp(App[None]):
         self.register_theme(THEME)
         # Set before the start, so that the style sheets are read once.
         self.set_reactive(App.theme, THEME.name)
+        self.stylesheet.set_variables(self.get_css_variables())
         self._newest: FleetView | None = None
         self._stopped = False
 

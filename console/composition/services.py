@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import resource
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,12 +14,14 @@ from console.services import Post, Progress
 from core.exceptions import BusinessLogicError, InfrastructureException
 from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest
 from core.ports import SystemClock
+from core.redaction import redact_text
 
 if TYPE_CHECKING:
     from console.composition.running import Running
     from core.config import ApplicationSettings
 
 _STOP_S = 1.9
+log = logging.getLogger("console")  # not structlog: this module is there before the first paint
 
 
 class LiveServices:
@@ -68,8 +72,16 @@ class LiveServices:
             self._interval_s = self._running.settings.polling.interval_s
             await self._running.run(post)
         except InfrastructureException as exc:
-            self.say(exc.message)
-            post(FleetView(at=self._clock.now(), notices=(exc.message,), version=1))
+            self._tell(post, exc.message)
+        except Exception as exc:  # the program's outer boundary: a start that fails silently would be a lie
+            log.exception("the program behind the screen ended")
+            self._tell(post, f"Jumpwatch cannot run: {type(exc).__name__}: {exc}")
+
+    def _tell(self, post: Post, text: str) -> None:
+        """Show a fault that ended the program behind the screen: as a standing line and in place of the start's."""
+        line = redact_text(text)
+        self.say(line)
+        post(replace(self.view, at=self._clock.now(), notices=(line,), version=self.view.version + 1))
 
     def _prepare(self) -> tuple[ApplicationSettings, type[Running]]:
         """Read the settings, open the log file and import the rest; in a thread, for all of it blocks."""

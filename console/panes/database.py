@@ -40,11 +40,11 @@ class DatabasePane(Pane):
             "O",
             "compress_older",
             "older",
-            tooltip="compress all chunks older than their policy",
+            tooltip="compress all past their policy",
             id="database.older_than",
         ),
         Binding("R", "retention", "retention", tooltip="drop what retention allows", id="database.retention"),
-        Binding("J", "run_job", "job", tooltip="run the job under the cursor now", id="database.job"),
+        Binding("J", "run_job", "job", tooltip="run this job now", id="database.job"),
         Binding("A", "analyze", "analyze", id="database.analyze"),
     ]
 

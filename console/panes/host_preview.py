@@ -15,7 +15,7 @@ def preview_lines(view: HostView | None, sheet: Sheet, room: int) -> list[Line]:
         return [Line().add("no host under the cursor", sheet.look.dim)]
     head = header(view, sheet)
     disks = filesystems(view, sheet)[:_MOST_FILESYSTEMS]
-    rows = max(1, min(6, (room - len(head) - len(disks) - 4) // 6 - 2))
+    rows = max(1, min(6, (room - len(head) - len(disks) - 3) // 6 - 1))
     lines = [*head, Line()]
     if view.history.times or view.sample is not None:
         lines += [*plots(view, sheet, rows, 1), Line()]

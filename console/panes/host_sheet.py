@@ -52,8 +52,6 @@ def header(view: HostView, sheet: Sheet) -> list[Line]:
     line = Line().add(clean(view.host.name), look.strong).gap(2).add(f"{glyph} {word}", look.state(view.state))
     if view.since is not None:
         line.add(f" for {span((sheet.now - view.since).total_seconds())}", look.dim)
-    if view.host.simulated:
-        line.add("  simulated", look.dim)
     lines = [line]
     if view.reason or view.detail:
         text = clean(view.detail) or view.reason.value
@@ -66,7 +64,8 @@ def header(view: HostView, sheet: Sheet) -> list[Line]:
             lines += [Line().add(part, look.dim) for part in wrap("→ " + way, sheet.width)]
     if view.failures and view.next_try is not None:
         wait = (view.next_try - sheet.now).total_seconds()
-        lines.append(Line().add(f"{view.failures} attempts failed, next in {age(wait)}; r tries now", look.dim))
+        text = f"{view.failures} attempts failed, next in {age(wait)}; r tries now"
+        lines += [Line().add(part, look.dim) for part in wrap(text, sheet.width)]
     seconds = None if sample is None else (sheet.now - sample.ts).total_seconds()
     stale = age_level(seconds, view.host.interval_s or sheet.interval_s)
     port = f":{view.host.port}" if view.host.port else ""
@@ -80,6 +79,7 @@ def header(view: HostView, sheet: Sheet) -> list[Line]:
         ("memory", long_bytes(sample.system.mem_total) if sample else DASH, look.text),
         ("host clock", moment(sample.host_clock, sheet.utc) if sample else DASH, look.text),
         ("groups", clean(", ".join(view.host.groups)) or DASH, look.text),
+        *((("kind", "simulated", look.text),) if view.host.simulated else ()),
         ("tags", clean(", ".join(view.host.tags)) or DASH, look.text),
     ]
     return lines + _facts(facts, sheet)
@@ -165,23 +165,28 @@ def filesystems(view: HostView, sheet: Sheet) -> list[Line]:
     if sample is None or sample.filesystems is None:
         return [Line().add("not known", look.dim)]
     rows = sorted(sample.filesystems, key=lambda each: -(each.used_pct if each.used_pct is not None else -1.0))
-    name = max(10, min(28, sheet.width - 44))
-    gauge = max(6, min(24, sheet.width - name - 32))
-    wide = sheet.width >= 90
+    nodes, wide = sheet.width >= 56, sheet.width >= 90
+    others = 19 + (8 if nodes else 0)
+    name = max(10, min(28, sheet.width - others - 8))
+    gauge = max(4, min(24, sheet.width - others - name - 1))
     head = Line().cell("MOUNT", name, look.head).gap().cell("USED", gauge + 5, look.head)
-    head.cell("SIZE", 7, look.head, True).cell("FREE", 7, look.head, True).cell("INODES", 8, look.head, True)
+    head.cell("SIZE", 7, look.head, True).cell("FREE", 7, look.head, True)
+    if nodes:
+        head.cell("INODES", 8, look.head, True)
     if wide:
         head.gap(2).cell("TYPE", 8, look.head).add("DEVICE", look.head)
     lines = [head]
     for each in rows:
         used = each.used_pct
         filled, empty = bar(None if used is None else used / 100, gauge)
-        style = look.level(level(used, DISK)) if level(used, DISK) else look.plot
+        severity = level(used, DISK)
         line = Line().cell(clean(each.mount), name, look.text).gap()
-        line.add(filled, style).add(empty, look.faint).cell(percent(used), 5, look.level(level(used, DISK)), True)
+        line.add(filled, look.level(severity) if severity else look.plot).add(empty, look.faint)
+        line.cell(percent(used), 5, look.level(severity), True)
         line.cell(short_bytes(each.size), 7, look.text, True).cell(short_bytes(each.available), 7, look.text, True)
-        nodes = 100.0 * each.inodes_used / each.inodes if each.inodes and each.inodes_used is not None else None
-        line.cell(percent(nodes), 8, look.level(level(nodes, DISK)), True)
+        if nodes:
+            part = 100.0 * each.inodes_used / each.inodes if each.inodes and each.inodes_used is not None else None
+            line.cell(percent(part), 8, look.level(level(part, DISK)), True)
         if wide:
             line.gap(2).cell(clean(each.fstype or DASH), 8, look.dim).add(clean(each.device), look.dim)
         lines.append(line)

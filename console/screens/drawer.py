@@ -80,9 +80,9 @@ class Drawer(Cover[None]):
 
     def _draw(self) -> None:
         sheet = self.query_one("#drawer-sheet", LinesView)
-        sheet.set_lines(plan_lines(self.operation.plan, sheet.size.width - 1, sheet.palette))
+        sheet.set_lines(plan_lines(self.operation.plan, sheet.size.width - 2, sheet.palette))
         below = self.query_one("#drawer-progress", LinesView)
-        lines = progress_lines(self.operation, max(20, sheet.size.width - 1), below.palette)
+        lines = progress_lines(self.operation, max(20, sheet.size.width - 2), below.palette)
         below.display = bool(lines)
         below.styles.height = min(8, len(lines))
         below.set_lines(lines)
@@ -137,7 +137,7 @@ class Drawer(Cover[None]):
         elif operation.error:
             self._note("nothing more is done")
         elif operation.outcome is not None:
-            self._note("the audit has it" if operation.outcome.ok else "not all was done; the audit has it")
+            self._note("esc closes" if operation.outcome.ok else "not all of it was done")
         self._draw()
 
     # Keys.

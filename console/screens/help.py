@@ -52,13 +52,15 @@ class HelpScreen(Cover[None]):
 
 def help_lines(groups: Groups, width: int, look: Palette) -> list[Line]:
     """Return the help in one column, or in two where the width allows."""
+    two = width >= 76
+    room = width // 2 if two else width
     blocks = []
     for title, rows in groups:
         block = [Line().add(title.upper(), look.head)]
         for keys, what in rows:
-            block.append(Line().gap().cell(keys, 15, look.key).gap().add(what, look.text))
+            block.append(Line().gap().cell(keys, 10, look.key).gap().cell(what, room - 13, look.text))
         blocks.append([*block, Line()])
-    lines = _two(blocks, width) if width >= 76 else [line for block in blocks for line in block]
+    lines = _two(blocks, width) if two else [line for block in blocks for line in block]
     for title, words in _WORDS:
         lines.append(Line().cell(title, 10, look.head).add(words, look.dim))
     return lines

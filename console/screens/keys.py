@@ -32,11 +32,15 @@ def key_name(binding: Binding) -> str:
     """Return the key as people write it."""
     if binding.key_display:
         return binding.key_display
-    return _NAMES.get(binding.key, binding.key.replace("ctrl+", "^"))
+    return _NAMES.get(binding.key, binding.key.replace("ctrl+", "^").replace("shift+", "⇧"))
 
 
 def _live(screen: Screen[Any]) -> list[Any]:
-    return [each for each in screen.active_bindings.values() if each.enabled and each.binding.description]
+    return [
+        each
+        for each in screen.active_bindings.values()
+        if each.enabled and each.binding.description and not each.binding.key.startswith("super")
+    ]
 
 
 def hint_rows(screen: Screen[Any]) -> tuple[tuple[Hint, ...], tuple[Hint, ...]]:

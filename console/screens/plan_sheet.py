@@ -52,7 +52,7 @@ def by_read_only(plan: Plan) -> bool:
 def _target(name: str, note: str, size: int | None, width: int, look: Palette) -> list[Line]:
     name, note = clean(name), clean(note)
     figure = "" if size is None else long_bytes(size)
-    if figure.split(" ")[0] in note:
+    if "iB" in note:  # the note tells the size already
         figure = ""
     line = Line().gap(2)
     if len(name) + len(note) + len(figure) + 6 <= width:

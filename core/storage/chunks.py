@@ -26,8 +26,8 @@ SELECT drop_chunks(CAST(CAST(:table AS text) AS regclass),
 _TABLE = text("""
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid = to_regclass(CAST(:name AS text)) AND c.relkind IN ('r', 'p')
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+WHERE (n.nspname = 'public' AND c.relname = :name OR n.nspname || '.' || c.relname = :name)
+  AND c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """)
 _MATERIAL = text("""
 SELECT format('%I.%I', h.schema_name, h.table_name) FROM _timescaledb_catalog.continuous_agg c

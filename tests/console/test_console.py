@@ -413,7 +413,7 @@ async def test_help_lists_the_live_keys() -> None:
         await pilot.pause()
         await pilot.press("question_mark")
         await pilot.pause()
-        assert "compress all chunks older" in screen_text(app)
+        assert "compress all past their" in screen_text(app)
 
 
 async def test_quit_asks_and_stops_the_services() -> None:
