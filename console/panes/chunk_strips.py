@@ -36,7 +36,7 @@ class ChunkStrips(LinesView):
         most = max((len(own) for own in chunks.values()), default=1)
         room = max(4, width - name_width - 8)
         cell = max(1, min(3, room // max(1, most)))
-        lines = [_legend(look)]
+        lines = [_legend(width, look)]
         self.places = {}
         for table in tables:
             here = table.name == chosen
@@ -84,15 +84,16 @@ def _style(chunk: ChunkInfo, late: bool, look: Palette) -> Style:
     return look.ok if chunk.compressed else look.info
 
 
-def _legend(look: Palette) -> Line:
-    line = Line().gap().add("CHUNKS", look.head).add("  oldest first   ", look.dim)
+def _legend(width: int, look: Palette) -> Line:
+    line = Line().gap().add("CHUNKS", look.head).add("  oldest first   " if width >= 66 else "  ", look.dim)
     for mark, text, style in (
         ("▓", "compressed", look.ok),
         ("░", "open", look.info),
         ("▒", "partial", look.warn),
         ("▚", "late", look.warn),
     ):
-        line.add(mark, style).add(f" {text}   ", look.dim)
+        if line.width + len(text) + 2 <= width:
+            line.add(mark, style).add(f" {text}   ", look.dim)
     return line
 
 

@@ -177,6 +177,10 @@ class DatabasePane(Pane):
     def action_section(self, step: int) -> None:
         self.show_section(SECTIONS[(SECTIONS.index(self.section) + step) % len(SECTIONS)])
 
+    def on_section_line_chosen(self, event: SectionLine.Chosen) -> None:
+        event.stop()
+        self.show_section(event.name)
+
     def show_section(self, name: str) -> None:
         """Go to the section of that name."""
         self.section = name

@@ -47,14 +47,14 @@ class TableList(_InfoList):
             ("RATIO", 6),
             ("SAVED", 6),
         ):
-            line.cell(title, cells, head, True)
+            line.column(title, cells, width, head)
         if wide:
             return (
                 line.cell("COMPRESS AFTER", 16, head, True)
                 .cell("DROP AFTER", 12, head, True)
                 .cell("CHUNK SPAN", 12, head, True)
             )
-        return line.cell("COMP/DROP", 11, head, True)
+        return line.column("COMP/DROP", 11, width, head)
 
     def _name_width(self, width: int) -> int:
         return max(12, min(32, width - (86 if width >= 100 else 57)))
@@ -67,7 +67,7 @@ class TableList(_InfoList):
         saved = None if info.before_bytes is None else info.before_bytes - (info.after_bytes or 0)
 
         def put(text: str, cells: int, style: Style | None = None) -> None:
-            line.cell(text, cells, look.faint if text == DASH else style or look.text, True)
+            line.column(text, cells, width, look.faint if text == DASH else style or look.text)
 
         put(count(info.chunks), 7)
         put(count(info.compressed_chunks) if info.compression_enabled else DASH, 6)
@@ -98,7 +98,7 @@ class ChunkList(_InfoList):
         head = self.palette.head
         line = Line().gap().cell("STATE", 13, head).cell("FROM", 17, head)
         for title, cells in (("ENDED", 8), ("SIZE", 6), ("BEFORE→AFTER", 14), ("RATIO", 6), ("ROWS", 9)):
-            line.cell(title, cells, head, True)
+            line.column(title, cells, width, head)
         return line.gap(2).add("NAME", head) if width >= 100 else line
 
     def draw_row(self, row: Hashable, width: int) -> Line:
@@ -112,7 +112,7 @@ class ChunkList(_InfoList):
         ended = (self.now - info.end).total_seconds()
 
         def put(text: str, cells: int, style: Style | None = None) -> None:
-            line.cell(text, cells, look.faint if text == DASH else style or look.text, True)
+            line.column(text, cells, width, look.faint if text == DASH else style or look.text)
 
         put(age(ended) if ended >= 0 else "now", 8, look.dim)
         put(short_bytes(info.total_bytes), 6)
@@ -151,7 +151,7 @@ class JobList(_InfoList):
         line = Line().cell("ID", 5, head, True).gap(2).cell("JOB", job, head).cell("TABLE", table, head)
         line.cell("LAST", 10, head)
         for title, cells in (("AGO", 5), ("NEXT", 6), ("RUNS", 7), ("FAILS", 6)):
-            line.cell(title, cells, head, True)
+            line.column(title, cells, width, head)
         return line
 
     def draw_row(self, row: Hashable, width: int) -> Line:
@@ -163,12 +163,11 @@ class JobList(_InfoList):
         line = Line().cell(str(info.job_id), 5, look.dim, True).gap(2)
         line.cell(clean(info.name).removesuffix(" Policy"), job - 1, look.strong).gap()
         line.cell(clean(info.hypertable or DASH), table - 1, look.text if info.hypertable else look.faint).gap()
-        line.cell(f"{glyph} {said}", 10, style).cell(self._ago(info.last_run), 5, look.dim, True)
-        line.cell(
-            self._ahead(info.next_run) if info.scheduled else "off", 6, look.text if info.scheduled else look.dim, True
-        )
-        line.cell(count(info.total_runs), 7, look.text, True)
-        return line.cell(count(info.total_failures), 6, look.bad if info.total_failures else look.dim, True)
+        line.cell(f"{glyph} {said}", 10, style).column(self._ago(info.last_run), 5, width, look.dim)
+        due = self._ahead(info.next_run) if info.scheduled else "off"
+        line.column(due, 6, width, look.text if info.scheduled else look.dim)
+        line.column(count(info.total_runs), 7, width, look.text)
+        return line.column(count(info.total_failures), 6, width, look.bad if info.total_failures else look.dim)
 
 
 def job_state(info: JobInfo, ok: Style, bad: Style, busy: Style, idle: Style) -> tuple[str, str, Style]:

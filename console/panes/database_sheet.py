@@ -12,6 +12,7 @@ from console.widgets.severity import DATABASE_STATES
 from core.models import Capability, DatabaseState, DatabaseView, FleetView, JobInfo, StorageMode
 
 NEEDS = "compression needs TimescaleDB: set JUMPWATCH_DATABASE_URL to a server that has the extension"
+NEEDS_SHORT = "compression needs TimescaleDB (Health says how)"
 OLD_AFTER_S = 20.0
 
 
@@ -66,17 +67,20 @@ def _sums(database: DatabaseView, width: int, look: Palette) -> Line:
             return line.gap(2).add(
                 f"compression needs the timescale licence; this is {clean(can.licence or '?')}", look.warn
             )
-        return line.gap(2).add(NEEDS, look.warn)
-    line.add(f", {count(packed)} compressed", look.text)
+        return line.gap(2).add(NEEDS if line.width + len(NEEDS) + 3 <= width else NEEDS_SHORT, look.warn)
     before = sum(table.before_bytes or 0 for table in database.hypertables)
     after = sum(table.after_bytes or 0 for table in database.hypertables)
-    if before:
-        line.gap(2).add(f"{long_bytes(before)} → {long_bytes(after)}", look.text)
-    line.gap(2).add("ratio ", look.dim).add(ratio(database.ratio), look.ok)
-    line.gap(2).add("saved ", look.dim).add(long_bytes(database.saved_bytes), look.ok)
-    text = long_bytes(database.database_bytes)
-    if line.width + len(text) + 12 <= width:
-        line.gap(2).add("database ", look.dim).add(text, look.text)
+    line.add(f", {count(packed)} compressed", look.text)
+    facts = [
+        ("ratio", ratio(database.ratio), look.ok),
+        ("saved", long_bytes(database.saved_bytes), look.ok),
+        ("", f"{long_bytes(before)} → {long_bytes(after)}" if before else "", look.text),
+        ("database", long_bytes(database.database_bytes), look.text),
+    ]
+    for name, value, style in facts:
+        label = name + " " if name else ""
+        if value and line.width + 2 + len(label) + len(value) <= width:
+            line.gap(2).add(label, look.dim).add(value, style)
     return line
 
 

@@ -84,7 +84,11 @@ class FleetTable(LineList):
             ("TX", _NET, True),
         ):
             text = title + "▾" if title == wanted else title
-            line.cell(text, cells, lit if title == wanted else head, right)
+            style = lit if title == wanted else head
+            if right:
+                line.column(text, cells, width, style)
+            else:
+                line.cell(text, cells, style)
             if title == "HOST":
                 line.gap()
         if plot:
@@ -110,11 +114,13 @@ class FleetTable(LineList):
         line.cell(age(seconds), _AGE, look.dim if seconds is not None and not stale else look.level(stale), True)
         if gone and view.sample is None:
             return line.gap(2).cell(self._reason(view), width - line.width, self._reason_style(view))
-        self._figures(line, view, gone)
+        self._figures(line, view, gone, width)
         if gone:
             return line.gap(2).cell(self._reason(view), width - line.width, self._reason_style(view))
         reason = self._reason(view)
         if reason and not detail:
+            if width - line.width < 8:
+                return line
             return line.gap().cell(clean(view.detail) or reason, max(0, width - line.width), look.warn)
         if plot:
             style = look.faint if stale else look.plot
@@ -123,14 +129,14 @@ class FleetTable(LineList):
             line.gap().cell(reason, detail, look.warn)
         return line
 
-    def _figures(self, line: Line, view: HostView, gone: bool) -> None:
+    def _figures(self, line: Line, view: HostView, gone: bool, width: int) -> None:
         sample, look = view.sample, self.palette
         system = sample.system if sample else None
         cpu, mem, disk = (system.cpu_pct, system.mem_pct, disk_pct(view)) if system else (None, None, None)
 
         def put(text: str, cells: int, severity: int = 0) -> None:
             style: Style = look.faint if gone or text == DASH else look.level(severity)
-            line.cell(text, cells, style, True)
+            line.column(text, cells, width, style)
 
         put(percent(cpu), _PCT, level(cpu, CPU))
         put(percent(mem), _PCT, level(mem, MEMORY))

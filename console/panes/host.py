@@ -9,7 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from console.messages import PaneLeft
+from console.messages import IntervalWanted, PaneLeft, PollWanted
 from console.panes import host_sheet as sheet_of
 from console.panes.base import Pane
 from console.panes.host_sheet import Sheet
@@ -25,6 +25,9 @@ class HostPane(Pane):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", "fleet", id="host.leave"),
         Binding("n", "step(1)", "next host", id="host.next"),
+        Binding("r", "poll", "poll now", id="host.poll"),
+        Binding("plus,equals_sign", "interval(0.5)", "faster", key_display="+", show=False, id="host.faster"),
+        Binding("minus", "interval(2.0)", "slower", key_display="-", show=False, id="host.slower"),
         Binding("b", "step(-1)", "previous host", show=False, id="host.previous"),
     ]
 
@@ -111,6 +114,14 @@ class HostPane(Pane):
         if order:
             place = order.index(self.host) if self.host in order else -step
             self.show(order[(place + step) % len(order)])
+
+    def action_poll(self) -> None:
+        if self.host:
+            self.post_message(PollWanted(self.host))
+
+    def action_interval(self, factor: float) -> None:
+        if self.host:
+            self.post_message(IntervalWanted(self.host, factor))
 
     def copy_text(self) -> tuple[str, str]:
         return self.query_one(LinesView).text, f"the sheet of {self.host}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.style import Style
 from textual import events
+from textual.message import Message
 
 from console.widgets.bars import OneLine
 from console.widgets.line import Line
@@ -13,6 +15,12 @@ from console.widgets.line import Line
 
 class SectionLine(OneLine):
     """Names of the sections, the shown one underlined; a click goes there."""
+
+    @dataclass
+    class Chosen(Message):
+        """A section was clicked."""
+
+        name: str
 
     def __init__(self, names: Sequence[str], *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -31,9 +39,6 @@ class SectionLine(OneLine):
         return line.add("tab", look.key).add(" next", look.dim)
 
     def on_click(self, event: events.Click) -> None:
-        from console.panes.database import DatabasePane
-
         for start, end, name in self._places:
             if start <= event.x < end:
-                pane = next(each for each in self.ancestors if isinstance(each, DatabasePane))
-                pane.show_section(name)
+                self.post_message(self.Chosen(name))

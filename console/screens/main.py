@@ -218,7 +218,8 @@ class MainScreen(Screen[None]):
         self.notify(f"polling {clean(message.host) if message.host else 'all hosts'} now", timeout=2, markup=False)
 
     def on_interval_wanted(self, message: IntervalWanted) -> None:
-        now = self._interval.get(message.host, self.services.interval_s)
+        own = next((each.host.interval_s for each in self.services.view.hosts if each.host.name == message.host), None)
+        now = self._interval.get(message.host, own or self.services.interval_s)
         wanted = min(MAX_INTERVAL_S, max(MIN_INTERVAL_S, round(now * message.factor, 1)))
         self._interval[message.host] = wanted
         self.services.set_interval(message.host, wanted)

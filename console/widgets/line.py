@@ -59,6 +59,12 @@ class Line:
             self.width += width
         return self
 
+    def column(self, text: str, width: int, limit: int, style: Style | None = None) -> Line:
+        """Append a right-aligned cell if it ends within the limit; else nothing, so that no column is cut."""
+        if self.width + width <= limit:
+            self.cell(text, width, style, True)
+        return self
+
     def gap(self, width: int = 1) -> Line:
         """Append blanks."""
         if width > 0:

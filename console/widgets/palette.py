@@ -26,13 +26,11 @@ class Palette:
     bad: Style
     info: Style
     plot: Style
-    accent: Style
     key: Style
     cursor: Style
     cursor_idle: Style
     badge_ok: Style
     badge_warn: Style
-    badge_bad: Style
     badge_idle: Style
 
     def level(self, severity: int) -> Style:
@@ -52,7 +50,7 @@ class Palette:
 def palette_of(app: App[object]) -> Palette:
     """Return the palette of the app's present theme."""
     colours = app.theme_variables
-    names = ("foreground", "background", "surface", "panel", "success", "warning", "error", "primary", "secondary")
+    names = ("foreground", "background", "surface", "panel", "success", "warning", "error", "primary")
     return _make(*(colours.get(name, "#808080") for name in names))
 
 
@@ -66,42 +64,37 @@ def _make(
     warning: str,
     error: str,
     primary: str,
-    secondary: str,
 ) -> Palette:
     fore, back = Color.parse(foreground), Color.parse(background)
 
-    def ink(colour: str | Color, bold: bool = False) -> Style:
+    # The terminal's own colours cannot be mixed: they are dimmed by the terminal instead.
+    native = fore.ansi is not None or back.ansi is not None
+
+    def ink(colour: str | Color, bold: bool = False, dim: bool = False) -> Style:
         parsed = colour if isinstance(colour, Color) else Color.parse(colour)
-        return Style(color=parsed.rich_color, bold=bold or None)
+        return Style(color=parsed.rich_color, bold=bold or None, dim=(dim and native) or None)
 
     def mixed(part: float) -> Color:
-        # The terminal's own colours cannot be mixed; they are used as they are.
-        return fore if fore.ansi is not None or back.ansi is not None else fore.blend(back, part)
+        return fore if native else fore.blend(back, part)
 
-    def badge(colour: str) -> Style:
-        parsed = Color.parse(colour)
-        return Style(color=parsed.rich_color, bold=True)
-
-    def ground(colour: str, bold: bool = False) -> Style:
-        return Style(bgcolor=Color.parse(colour).rich_color, bold=bold or None)
+    def ground(colour: str) -> Style:
+        return Style(bgcolor=Color.parse(colour).rich_color)
 
     return Palette(
         text=ink(fore),
         strong=ink(fore, bold=True),
-        dim=ink(mixed(0.42)),
-        faint=ink(mixed(0.68)),
+        dim=ink(mixed(0.42), dim=True),
+        faint=ink(mixed(0.68), dim=True),
         head=ink(mixed(0.35), bold=True),
         ok=ink(success),
         warn=ink(warning),
         bad=ink(error),
         info=ink(primary),
-        plot=ink(Color.parse(primary) if fore.ansi is not None else Color.parse(primary).blend(back, 0.3)),
-        accent=ink(secondary),
+        plot=ink(primary if native else Color.parse(primary).blend(back, 0.3)),
         key=ink(primary, bold=True),
         cursor=ground(panel),
         cursor_idle=ground(surface),
-        badge_ok=badge(success),
-        badge_warn=badge(warning),
-        badge_bad=badge(error),
+        badge_ok=ink(success, bold=True),
+        badge_warn=ink(warning, bold=True),
         badge_idle=ink(mixed(0.42), bold=True),
     )

@@ -41,8 +41,12 @@ class FrameReader:
         self._buffer = b""
         self._searched = 0
         self._inside = False
-        self.noise = b""
+        self._noise = b""
+
+    @property
+    def noise(self) -> bytes:
         """The last of what came outside frames: banner, motd, or why the login shell refused."""
+        return self._noise if self._inside else (self._noise + self._buffer)[-NOISE_KEPT:]
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the frames that this chunk completes; raise DataCollectionError for one over the cap."""
@@ -53,7 +57,7 @@ class FrameReader:
             if frame is None:
                 break
             frames.append(frame)
-        if len(self._buffer) > self._max:
+        if len(self._buffer) > self._max or any(len(frame) > self._max for frame in frames):
             raise DataCollectionError(
                 f"a frame of more than {self._max} bytes: raise JUMPWATCH_POLLING_FRAME_MAX_BYTES if it is meant",
                 details={"kind": "data"},
@@ -66,7 +70,7 @@ class FrameReader:
         at = self._buffer.find(self._begin)
         keep = at if at >= 0 else max(0, len(self._buffer) - len(self._begin) + 1)
         if keep:
-            self.noise = (self.noise + self._buffer[:keep])[-NOISE_KEPT:]
+            self._noise = (self._noise + self._buffer[:keep])[-NOISE_KEPT:]
             self._buffer = self._buffer[keep:]
         self._inside, self._searched = at >= 0, 0
         return self._inside

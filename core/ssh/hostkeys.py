@@ -53,10 +53,6 @@ class HostKeyReviews:
         changed = bool(trust.keys) and trust.exact
         place = pattern(address, port)
         fingerprint = key.get_fingerprint()
-        if key in trust.revoked:
-            return self._error(
-                host, f"the host key of {place} is revoked in known_hosts: it must not be used", Reason.KEY_CHANGED, key
-            )
         review = HostKeyReview(
             host=host,
             address=address,
@@ -84,6 +80,16 @@ class HostKeyReviews:
             return self._error(host, text, Reason.KEY_CHANGED, key, review.old_fingerprints)
         text = f"the host key of {place} is unknown: {key.get_algorithm()} {fingerprint}; review and accept it"
         return self._error(host, text, Reason.KEY_UNKNOWN, key)
+
+    @staticmethod
+    def unverifiable(host: str, address: str, port: int, why: str) -> SSHHostKeyError:
+        """The error for a revoked key or a certificate that does not hold: nothing that a review could accept."""
+        return SSHHostKeyError(
+            f"the host key of {pattern(address, port)} must not be used: {why}; see known_hosts",
+            hostname=host,
+            operation="host-key",
+            details={"kind": Reason.KEY_CHANGED.value, "status": "unverifiable"},
+        )
 
     @staticmethod
     def _error(host: str, text: str, reason: Reason, key: SSHKey, old: tuple[str, ...] = ()) -> SSHHostKeyError:

@@ -82,7 +82,7 @@ def resolve(target: Target, *, keepalive_s: float) -> Resolved:
     if target.identity_files:
         arguments["client_keys"] = list(target.identity_files)
         arguments["ignore_encrypted"] = True  # an encrypted key comes from the agent: there is nobody to ask here
-    options = asyncssh.SSHClientConnectionOptions(**arguments)
+    options = _options(arguments)
     config = options.config
     own_files = config.get("UserKnownHostsFile")
     known_hosts = target.known_hosts
@@ -97,6 +97,19 @@ def resolve(target: Target, *, keepalive_s: float) -> Resolved:
         known_hosts=known_hosts,
         jumps=_jumps(options.tunnel, target) if options.tunnel and not options.proxy_command else (),
     )
+
+
+def _options(arguments: dict[str, Any]) -> asyncssh.SSHClientConnectionOptions:
+    """Build the options; an IdentityFile of ssh_config that is not there is passed over, as OpenSSH does."""
+    try:
+        return asyncssh.SSHClientConnectionOptions(**arguments)
+    except FileNotFoundError:
+        if "client_keys" in arguments:  # named in the inventory: that is worth an error
+            raise
+    config = asyncssh.SSHClientConnectionOptions(**arguments, client_keys=None).config
+    names = config.get("IdentityFile")
+    present = [name for name in names if Path(name).expanduser().exists()] if isinstance(names, list) else []
+    return asyncssh.SSHClientConnectionOptions(**arguments, client_keys=present, ignore_encrypted=True)
 
 
 def _jumps(text: object, target: Target) -> tuple[Target, ...]:

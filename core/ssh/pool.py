@@ -13,16 +13,16 @@ from core.config import SSHSettings
 from core.exceptions import InfrastructureException
 from core.models import Host, Reason
 from core.ssh.client import HandshakeClient, Stage
-from core.ssh.error_mapping import connection_error, map_error, timeout_error
+from core.ssh.error_mapping import connection_error, map_error, printable, timeout_error
 from core.ssh.hostkeys import HostKeyReviews
-from core.ssh.known_hosts import pattern
+from core.ssh.known_hosts import DEFAULT_PORT, pattern
 from core.ssh.options import Resolved, Target, algorithms, resolve
 from core.ssh.session import AsyncSSHSession
 from core.ssh.stream import LoopMaker
 
 HEARTBEAT_S = 5.0
 _CLOSE_WAIT_S = 2.0
-_MAX_HOPS = 8
+_Chain = tuple[tuple[Target, ...], ...]
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class AsyncSSHFactory:
         target = Target.of(host, config=settings.config_file, default_user=settings.user)
         async with self._limit:
             resolved = await self._resolve(target, host.name)
-            jump = await self._jump(resolved.jumps, host.name) if resolved.jumps else None
+            jump = await self._first_jump(resolved, host.name) if resolved.jumps else None
             try:
                 connection = await self._open(resolved, host.name, jump)
             except BaseException:
@@ -115,17 +115,26 @@ class AsyncSSHFactory:
                 raise self._keys.refuse(
                     hostname, resolved.key_name, resolved.port, client.refused_key, trust, resolved.known_hosts
                 ) from None
-            raise self._mapped(exc, place, hostname, client) from None
+            if isinstance(exc, asyncssh.HostKeyNotVerifiable):
+                why = printable(str(exc.reason).encode(), 160)
+                raise self._keys.unverifiable(hostname, resolved.key_name, resolved.port, why) from None
+            raise map_error(exc, place, hostname=hostname, greeted=client.stage is Stage.GREETED) from None
 
-    @staticmethod
-    def _mapped(exc: Exception, place: str, hostname: str, client: HandshakeClient) -> Exception:
-        if isinstance(exc, asyncssh.HostKeyNotVerifiable):  # revoked, or a certificate of a foreign authority
-            return connection_error(Reason.KEY_CHANGED, place, hostname=hostname, detail=str(exc.reason)[:160])
-        return map_error(exc, place, hostname=hostname, greeted=client.stage is Stage.GREETED)
+    async def _first_jump(self, resolved: Resolved, hostname: str) -> _Jump:
+        limit = (self._settings.connect_timeout_s + self._settings.login_timeout_s) * len(resolved.jumps)
+        try:
+            async with asyncio.timeout(limit):
+                return await self._jump(resolved.jumps, hostname, ())
+        except TimeoutError:
+            place = pattern(resolved.jumps[-1].name, resolved.jumps[-1].port or DEFAULT_PORT)
+            raise timeout_error(Reason.TIMEOUT, place, limit, hostname=hostname) from None
 
-    async def _jump(self, hops: tuple[Target, ...], hostname: str, depth: int = 0) -> _Jump:
-        """Return the shared connection to the last hop, opened if need be, and counted as in use."""
-        if depth >= _MAX_HOPS:
+    async def _jump(self, hops: tuple[Target, ...], hostname: str, below: _Chain) -> _Jump:
+        """Return the shared connection to the last hop, opened if need be, and counted as in use.
+
+        ``below`` are the hops that wait for this one.
+        """
+        if hops in below:
             raise connection_error(
                 Reason.ROUTE, hops[-1].name, hostname=hostname, detail="ProxyJump leads round in a circle"
             )
@@ -135,7 +144,7 @@ class AsyncSSHFactory:
             while jump.connection is None or jump.connection.is_closed():
                 # One attempt serves all that wait: a dead jump host must not cost each of them its timeout in turn.
                 if jump.attempt is None:
-                    await self._attempt(jump, hops, hostname, depth)
+                    await self._attempt(jump, hops, hostname, below)
                 elif (failure := await asyncio.shield(jump.attempt)) is not None:
                     raise failure
         except BaseException:
@@ -143,11 +152,11 @@ class AsyncSSHFactory:
             raise
         return jump
 
-    async def _attempt(self, jump: _Jump, hops: tuple[Target, ...], hostname: str, depth: int) -> None:
+    async def _attempt(self, jump: _Jump, hops: tuple[Target, ...], hostname: str, below: _Chain) -> None:
         attempt = jump.attempt = asyncio.get_running_loop().create_future()
         failure: InfrastructureException | None = None
         try:
-            await self._open_jump(jump, hops, hostname, depth)
+            await self._open_jump(jump, hops, hostname, below)
         except InfrastructureException as exc:
             failure = exc
             raise
@@ -155,10 +164,10 @@ class AsyncSSHFactory:
             jump.attempt = None
             attempt.set_result(failure)
 
-    async def _open_jump(self, jump: _Jump, hops: tuple[Target, ...], hostname: str, depth: int) -> None:
+    async def _open_jump(self, jump: _Jump, hops: tuple[Target, ...], hostname: str, below: _Chain) -> None:
         resolved = await self._resolve(hops[-1], hostname)
         before = hops[:-1] or resolved.jumps
-        through = await self._jump(before, hostname, depth + 1) if before else None
+        through = await self._jump(before, hostname, (*below, hops)) if before else None
         try:
             connection = await self._open(resolved, hostname, through)
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar, cast
@@ -70,9 +71,10 @@ class AsyncSSHSession:
         """
         command = shlex.join(argv)
         chan: asyncssh.SSHClientChannel[bytes] | None = None
+        output = _Command(max_output)
         try:
             async with asyncio.timeout(timeout_s):
-                chan, output = await self._open(lambda: _Command(max_output), command, "run")
+                chan, _ = await self._open(lambda: output, command, "run")
                 chan.write_eof()
                 await output.done.wait()
         except TimeoutError:
@@ -84,8 +86,10 @@ class AsyncSSHSession:
                 details={"kind": Reason.TIMEOUT.value, "command": argv[0]},
             ) from None
         finally:
-            if chan is not None and not chan.is_closing():
-                chan.kill()  # closing alone leaves a command that neither reads nor writes running
+            if chan is not None:
+                with contextlib.suppress(OSError):  # the channel is closed already
+                    if not output.closed:
+                        chan.kill()  # closing alone leaves a command that neither reads nor writes running
                 chan.close()
         if output.error is not None:
             raise map_error(output.error, self._place, hostname=self._host, greeted=True, operation="run")
@@ -145,6 +149,7 @@ class _Command(asyncssh.SSHClientSession[bytes]):
         self.exit: int | None = None
         self.error: Exception | None = None
         self.truncated = False
+        self.closed = False
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         stream = 0 if datatype is None else 1
@@ -160,6 +165,7 @@ class _Command(asyncssh.SSHClientSession[bytes]):
         self.exit = status
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
         if not self.done.is_set():
             self.error = exc
         self.done.set()

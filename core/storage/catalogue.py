@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.exceptions import InfrastructureException
 from core.models import ChunkInfo, DatabaseState, DatabaseView, HypertableInfo, JobInfo
 from core.storage import catalogue_sql as sql
+from core.storage.catalogue_jobs import own_job, their_job
 from core.storage.engine import Database
 from core.storage.errors import NOT_INITIALISED
 from core.storage.health import Findings, checks
@@ -21,6 +24,7 @@ from core.storage.schema import ROLLUP, ROLLUPS, SAMPLE_TABLES
 from core.storage.setup_times import OWN_JOBS, keep_for
 
 _SLOW_EVERY_S = 60.0
+_MEASURED = 64  # chunks whose size is read each time
 _FAR = timedelta(days=365 * 200)
 _ORDER = {name: place for place, name in enumerate([*(t.name for t in SAMPLE_TABLES), *(r.name for r in ROLLUPS)])}
 _BIT_COMPRESSED, _BIT_PARTIAL = 1, 8
@@ -90,13 +94,13 @@ async def _read(database: Database, base: DatabaseView) -> DatabaseView:
 
 
 async def read_chunks(
-    database: Database, hypertable: str | None = None, *, sizes: bool = True
+    database: Database, hypertable: str | None = None, *, name: str | None = None, sizes: bool = True
 ) -> tuple[ChunkInfo, ...]:
-    """Return the chunks or partitions of one table, or of all, oldest first within a table."""
+    """Return the chunks or partitions of one table, or of all, oldest first within a table; ``name``: that one."""
     async with database.connect("read the chunks") as connection:
         if database.timescale:
-            return await _chunks(database, connection, hypertable, sizes=sizes)
-        return await _partition_list(connection, hypertable, sizes=sizes)
+            return await _chunks(database, connection, hypertable, name=name, sizes=sizes)
+        return await _partition_list(connection, hypertable, name=name, sizes=sizes)
 
 
 async def _timescale(
@@ -114,7 +118,8 @@ async def _timescale(
             )
     owners = (await connection.execute(sql.OWNERS)).all()
     names = {str(owner.id): owner.name for owner in owners}
-    chunks = await _chunks(database, connection, None)
+    chunks = await _remembered(database, connection)
+    by_table = _by_table(chunks)
     tables = []
     for owner in owners:
         policy = policies.get(str(owner.id), Policies())
@@ -131,9 +136,44 @@ async def _timescale(
             compression_enabled=bool(owner.compression_state),
             rollup=owner.rollup,
         )
-        tables.append(_totals(base, [chunk for chunk in chunks if chunk.hypertable == owner.name]))
+        tables.append(_totals(base, by_table[owner.name]))
     tables.sort(key=lambda table: (_ORDER.get(table.name, 99), table.name))
-    return tuple(tables), chunks, tuple(_job(row, names, scheduler=scheduler) for row in rows)
+    return tuple(tables), chunks, tuple(their_job(row, names, scheduler=scheduler) for row in rows)
+
+
+def _by_table(chunks: Iterable[ChunkInfo]) -> dict[str, list[ChunkInfo]]:
+    found: dict[str, list[ChunkInfo]] = defaultdict(list)
+    for chunk in chunks:
+        found[chunk.hypertable].append(chunk)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The chunks as they were read, and the catalogue's mark at that moment."""
+
+    chunks: tuple[ChunkInfo, ...]
+    mark: str
+    at: float
+
+
+async def _remembered(database: Database, connection: AsyncConnection) -> tuple[ChunkInfo, ...]:
+    """Return all chunks; while the catalogue's mark stays the same only the newest are measured anew.
+
+    Thousands of chunks take tenths of a second to read, and hardly ever change; once a minute all are read.
+    """
+    mark = str(await connection.scalar(sql.MARK))
+    read: _Read | None = database.slow_figures.get("chunks")
+    if read is None or read.mark != mark or time.monotonic() - read.at > _SLOW_EVERY_S:
+        read = _Read(await _chunks(database, connection, None), mark, time.monotonic())
+        database.slow_figures["chunks"] = read
+        return read.chunks
+    growing = sorted((c for c in read.chunks if not c.compressed), key=lambda c: c.end, reverse=True)[:_MEASURED]
+    rows = (await connection.execute(sql.SIZES, {"names": [chunk.name for chunk in growing]})).all()
+    sizes = {row.name: row.bytes for row in rows if row.bytes is not None}
+    return tuple(
+        replace(chunk, total_bytes=sizes[chunk.name]) if chunk.name in sizes else chunk for chunk in read.chunks
+    )
 
 
 def _totals(table: HypertableInfo, chunks: list[ChunkInfo]) -> HypertableInfo:
@@ -149,13 +189,18 @@ def _totals(table: HypertableInfo, chunks: list[ChunkInfo]) -> HypertableInfo:
 
 
 async def _chunks(
-    database: Database, connection: AsyncConnection, hypertable: str | None, *, sizes: bool = True
+    database: Database,
+    connection: AsyncConnection,
+    hypertable: str | None,
+    *,
+    name: str | None = None,
+    sizes: bool = True,
 ) -> tuple[ChunkInfo, ...]:
     if "chunk_columns" not in database.slow_figures:
         columns = (await connection.execute(sql.CHUNK_COLUMNS)).scalars()
         database.slow_figures["chunk_columns"] = frozenset(columns)
     statement = sql.chunks(dropped="dropped" in database.slow_figures["chunk_columns"], sizes=sizes)
-    rows = (await connection.execute(statement, {"table": hypertable})).all()
+    rows = (await connection.execute(statement, {"table": hypertable, "name": name})).all()
     found = [_chunk(row) for row in rows]
     found.sort(key=lambda chunk: (_ORDER.get(chunk.hypertable, 99), chunk.hypertable, chunk.start))
     return tuple(found)
@@ -187,70 +232,28 @@ def _moment(microseconds: int) -> datetime:
     return EPOCH + max(-_FAR, min(_FAR, offset))
 
 
-def _job(row: Any, names: dict[str, str], *, scheduler: bool) -> JobInfo:
-    """Join what the scheduler recorded of a job with the runs that were started by us: the later one tells."""
-    last_run = row.last_run if row.last_run and row.last_run.year > 1970 else None
-    next_run = row.next_run if row.next_run and 1970 < row.next_run.year < 9999 else None
-    last_ok = None if last_run is None or row.last_status is None else row.last_status == "Success"
-    last_error = row.last_error
-    if row.own_run is not None and (last_run is None or row.own_run > last_run):
-        last_run, last_ok = row.own_run, row.own_ok
-        last_error = last_error if row.own_ok else row.own_error
-        next_run = next_run if scheduler else row.own_next
-    total = (row.total_runs or 0) + (row.own_runs or 0)
-    return JobInfo(
-        job_id=row.job_id,
-        name=str(row.application_name).split(" [")[0],
-        hypertable=names.get(row.table_id) if row.table_id else None,
-        schedule_s=row.schedule_s,
-        scheduled=row.scheduled,
-        last_run=last_run,
-        last_ok=last_ok,
-        next_run=next_run,
-        total_runs=total,
-        total_failures=(row.total_failures or 0) + (row.own_failures or 0),
-        last_error=last_error,
-        running=row.job_status == "Running",
-    )
-
-
 async def _partitions(
     database: Database, connection: AsyncConnection
 ) -> tuple[tuple[HypertableInfo, ...], tuple[ChunkInfo, ...], tuple[JobInfo, ...]]:
     chunks = await _partition_list(connection, None)
     times = keep_for(database.retention)
+    by_table = _by_table(chunks)
     tables = []
     for name, keep in times.items():
         interval = partition_interval(name, database.retention.chunk_interval)
         base = HypertableInfo(
             name, 0, 0, None, None, None, interval.total_seconds(), None, keep.total_seconds(), rollup=name in ROLLUP
         )
-        tables.append(_totals(base, [chunk for chunk in chunks if chunk.hypertable == name]))
+        tables.append(_totals(base, by_table[name]))
     ran = {row.job_id: row for row in await connection.execute(sql.OWN_JOBS)}
-    jobs = [_own_job(job_id, name, every, ran.get(job_id)) for job_id, (name, every) in OWN_JOBS.items()]
+    jobs = [own_job(job_id, name, every, ran.get(job_id)) for job_id, (name, every) in OWN_JOBS.items()]
     return tuple(tables), chunks, tuple(jobs)
 
 
-def _own_job(job_id: int, name: str, every: timedelta, ran: Any) -> JobInfo:
-    return JobInfo(
-        job_id=job_id,
-        name=name,
-        hypertable=None,
-        schedule_s=every.total_seconds(),
-        scheduled=True,
-        last_run=ran.last_run if ran else None,
-        last_ok=ran.last_ok if ran else None,
-        next_run=ran.last_run + every if ran else None,
-        total_runs=ran.total_runs if ran else 0,
-        total_failures=ran.total_failures if ran else 0,
-        last_error=ran.last_error if ran else None,
-    )
-
-
 async def _partition_list(
-    connection: AsyncConnection, table: str | None, *, sizes: bool = True
+    connection: AsyncConnection, table: str | None, *, name: str | None = None, sizes: bool = True
 ) -> tuple[ChunkInfo, ...]:
-    rows = (await connection.execute(sql.PARTITIONS, {"table": table, "sizes": sizes})).all()
+    rows = (await connection.execute(sql.PARTITIONS, {"table": table, "name": name, "sizes": sizes})).all()
     found = [
         ChunkInfo(row.parent, f"public.{row.name}", row.start, row.stop, False, False, row.bytes, rows=row.rows)
         for row in rows

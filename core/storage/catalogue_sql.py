@@ -56,8 +56,9 @@ JOIN _timescaledb_catalog.dimension_slice s ON s.id = cc.dimension_slice_id AND 
 JOIN pg_catalog.pg_namespace n ON n.nspname = k.schema_name
 JOIN pg_catalog.pg_class r ON r.relname = k.table_name AND r.relnamespace = n.oid
 LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = k.id
-WHERE CAST(:table AS text) IS NULL OR o.name = :table
-""").bindparams(bindparam("table", type_=Text))  # noqa: S608 - our own names
+WHERE (CAST(:table AS text) IS NULL OR o.name = :table)
+  AND (CAST(:name AS text) IS NULL OR k.schema_name || '.' || k.table_name = :name)
+""").bindparams(bindparam("table", type_=Text), bindparam("name", type_=Text))  # noqa: S608 - our own names
 
 
 JOBS = text("""
@@ -85,10 +86,23 @@ SELECT p.parent, p.name, p.start, p.stop,
        CASE WHEN r.reltuples >= 0 THEN r.reltuples::bigint END AS rows
 FROM ({PARTITIONS_SQL}) p JOIN pg_catalog.pg_class r ON r.oid = p.oid
 WHERE NOT p.is_default AND (CAST(:table AS text) IS NULL OR p.parent = :table)
-""").bindparams(bindparam("table", type_=Text), bindparam("sizes", type_=Boolean))  # noqa: S608 - our own names
+  AND (CAST(:name AS text) IS NULL OR 'public.' || p.name = :name)
+""").bindparams(bindparam("table", type_=Text), bindparam("name", type_=Text), bindparam("sizes", type_=Boolean))  # noqa: S608 - our own names
 
 DEFAULT_PARTITIONS = text(f"SELECT quote_ident(p.name) AS name FROM ({PARTITIONS_SQL}) p WHERE p.is_default")  # noqa: S608 - our own names
 OWN_JOBS = text("SELECT * FROM jumpwatch_jobs ORDER BY job_id")
+# Changes with every chunk made, dropped, compressed, decompressed or written to after compression.
+MARK = text("""
+SELECT concat_ws('/',
+    (SELECT concat_ws(':', count(*), max(id), sum(status::bigint * id)) FROM _timescaledb_catalog.chunk),
+    (SELECT concat_ws(':', count(*), sum(compressed_heap_size + compressed_toast_size + compressed_index_size))
+     FROM _timescaledb_catalog.compression_chunk_size),
+    (SELECT concat_ws(':', count(*), sum(compression_state)) FROM _timescaledb_catalog.hypertable))
+""")
+SIZES = text("""
+SELECT name, pg_catalog.pg_total_relation_size(to_regclass(name)) AS bytes
+FROM unnest(CAST(:names AS text[])) AS w(name)
+""")
 DATABASE_BYTES = text("SELECT pg_database_size(current_database())")
 WATERMARK = text("""
 SELECT min(CASE WHEN w.watermark > 0 THEN to_timestamp(w.watermark / 1e6) END)

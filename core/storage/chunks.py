@@ -126,8 +126,8 @@ class StorageChunks:
             await connection.execute(text(f"ANALYZE {quoted}"))  # quoted by the server itself
 
     async def _find(self, chunk: ChunkInfo) -> ChunkInfo:
-        for found in await read_chunks(self.database, chunk.hypertable):
-            if found.name == chunk.name and found.start == chunk.start and found.end == chunk.end:
+        for found in await read_chunks(self.database, chunk.hypertable, name=chunk.name):
+            if found.start == chunk.start and found.end == chunk.end:
                 return found
         raise ResourceNotFoundError(f"there is no chunk {chunk.name[:120]} any more", operation="find chunk")
 

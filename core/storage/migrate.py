@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from core.exceptions import BusinessLogicError, DatabaseOperationError
+from core.exceptions import BusinessLogicError, DatabaseConnectionError, DatabaseOperationError
 from core.storage.capability import OLDEST_SERVER, fitting_mode
 from core.storage.engine import Database
 from core.storage.steps import StepResult, StepState
@@ -46,7 +46,8 @@ async def prepare_extension(database: Database) -> StepResult:
     try:
         async with database.connect("create the extension") as connection:
             await connection.execute(text("CREATE EXTENSION IF NOT EXISTS timescaledb"))
-    except DatabaseOperationError as error:
+    except (DatabaseOperationError, DatabaseConnectionError) as error:
+        # Not preloaded, it ends the session. A server that is really gone is met at the next step.
         # No failure: everything works on plain partitions. The health check goes on saying what could be had.
         return StepResult("extension", "timescaledb", StepState.SKIPPED, f"{error.message} (plain partitions are used)")
     await database.forget_connections()

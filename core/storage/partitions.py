@@ -92,14 +92,29 @@ async def ensure_partitions(database: Database, table: str, start: datetime, end
 
 
 async def ensure_ahead(database: Database, now: datetime) -> int:
-    """Make the partitions of now and the next intervals for all tables; returns how many tables were looked at."""
+    """Make the partitions of now and the next intervals for all tables, and settle stray rows; returns the tables."""
     async with database.connect("look for partitioned tables") as connection:
         tables = [row.relname for row in await connection.execute(_PARTITIONED)]
     for table in tables:
+        await _settle(database, table)
         interval = partition_interval(table, database.retention.chunk_interval)
         ahead = 1 if table in ROLLUP else _AHEAD
         await ensure_partitions(database, table, now, now + ahead * interval)
     return len(tables)
+
+
+async def _settle(database: Database, table: str) -> None:
+    """Give partitions of their own to rows that lie in the default partition."""
+    column, interval = time_column(known_table(table)), partition_interval(table, database.retention.chunk_interval)
+    width = f"INTERVAL '{interval.total_seconds():.0f} seconds'"
+    starts = text(
+        f"SELECT DISTINCT date_bin({width}, {column}, TIMESTAMPTZ '1970-01-01 00:00:00+00') AS start "  # noqa: S608 - our own names
+        f"FROM {table}_default ORDER BY 1 LIMIT 1000"
+    )
+    async with database.connect(f"look into the default partition of {table}") as connection:
+        found = [row.start for row in await connection.execute(starts)]
+    for start in found:
+        await ensure_partitions(database, table, start, start + interval)
 
 
 _PARTITIONED = text("""

@@ -96,6 +96,8 @@ class BatchWriter:
 
     async def run(self) -> None:
         """Flush until ``stop`` or cancellation; what is left then lies in the spool."""
+        if self._stopping:  # stopped before it began: ``stop`` does what is left to do
+            return
         self._task = asyncio.current_task()
         try:
             await self._disk(self._spool.open)

@@ -65,9 +65,8 @@ async def test_keys_alone_take_a_user_from_the_fleet_to_retention(home: Path) ->
         await walk.pilot.press("escape")
 
         await walk.pilot.press("R")
-        dry = await walk.shown("would drop")
+        await walk.shown("would drop")
         assert len(walk.view.database.chunks) == len(before.chunks), "a dry run changes nothing"
-        assert "drop_chunks" in dry
         await confirm(walk)
         await walk.until(lambda v: len(v.database.chunks) <= len(before.chunks) - 8)
         assert all(h.chunks for h in walk.view.database.hypertables if h.name == "host_samples")

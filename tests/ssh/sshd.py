@@ -44,7 +44,7 @@ class RealSshd:
         self.login_key = folder / "login"
         self.known_hosts = folder / "known_hosts"
         self.authorized_keys = folder / "authorized_keys"
-        self._config, self._key_types = tuple(config), tuple(key_types)
+        self._config, self.key_types = tuple(config), tuple(key_types)
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for kind in key_types:
@@ -90,7 +90,7 @@ class RealSshd:
             *self._config,
             f"Port {self.port}",
             "ListenAddress 127.0.0.1",
-            *(f"HostKey {self.host_key(kind)}" for kind in self._key_types),
+            *(f"HostKey {self.host_key(kind)}" for kind in self.key_types),
             f"PidFile {self.folder / 'sshd.pid'}",
             f"AuthorizedKeysFile {self.authorized_keys}",
             "StrictModes no",
@@ -182,7 +182,7 @@ def running(folder: Path, **options: object) -> Iterator[RealSshd]:
     """A started server whose key is known already; stopped at the end."""
     need_sshd()
     server = RealSshd(folder, **options)  # type: ignore[arg-type]
-    server.trust()
+    server.trust(server.key_types[0])
     server.start()
     try:
         yield server

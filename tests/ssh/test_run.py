@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 
@@ -42,15 +43,27 @@ async def test_a_command_that_is_not_there(session: AsyncSSHSession) -> None:
 async def test_the_deadline_ends_the_command(session: AsyncSSHSession) -> None:
     start = time.monotonic()
     with pytest.raises(SSHTimeoutError) as caught:
-        await session.run(["sleep", "3131"], timeout_s=0.5)
+        await session.run(["sleep", "8.3131"], timeout_s=0.5)
     assert time.monotonic() - start < 3
     assert caught.value.timeout_seconds == 0.5
     assert reason_of(caught.value) is Reason.TIMEOUT
+    # sshd takes signals for a session only where it has dropped privileges, so not for a login as root (sshd(8)).
+    if os.geteuid() != 0:
+        await gone("sleep 8.3131")
+
+
+async def test_a_command_that_reads_ends_with_its_channel(session: AsyncSSHSession) -> None:
+    with pytest.raises(SSHTimeoutError):
+        await session.run(["sh", "-c", "while sleep 0.2; do echo 3132; done"], timeout_s=0.5)
+    await gone("echo 3132")
+
+
+async def gone(word: str) -> None:
     for _ in range(50):
-        if not processes_with("sleep 3131"):
-            break
+        if not processes_with(word):
+            return
         await asyncio.sleep(0.1)
-    assert not processes_with("sleep 3131")
+    raise AssertionError(processes_with(word))
 
 
 async def test_output_is_capped(session: AsyncSSHSession) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from tests.ssh.conftest import MakeFactory
 from tests.ssh.following import samples_of, take
 from tests.ssh.sshd import RealSshd, processes_with, running
 
-SHELLS = ("bash", "dash", "fish", "tcsh", "zsh", "ksh", "busybox")
+SHELLS = ("bash", "dash", "fish", "tcsh", "zsh", "ksh")
 
 
 @pytest.mark.parametrize("force_sh", [False, True], ids=["python", "sh"])
@@ -51,8 +53,7 @@ async def test_any_login_shell(tmp_path: Path, make_factory: MakeFactory, shell:
     path = shutil.which(shell)
     need(shell, path is not None, f"install {shell}")
     # ForceCommand runs under the user's own shell; the shell under test then gets the command as sshd would give it.
-    argument = "sh -c" if shell == "busybox" else "-c"
-    force = f'ForceCommand exec {path} {argument} "$SSH_ORIGINAL_COMMAND"'
+    force = f'ForceCommand exec {path} -c "$SSH_ORIGINAL_COMMAND"'
     with running(tmp_path / "sshd", config=[force]) as server:
         samples = await samples_of(make_factory(force_sh=force_sh), server.host(), 2)
     assert samples[1].system.cpu_pct is not None
@@ -62,7 +63,7 @@ async def test_banner_motd_and_profile_noise_do_no_harm(tmp_path: Path, make_fac
     banner = tmp_path / "banner"
     banner.write_text("Authorised use only\n" * 30)
     noise = "printf 'motd without an end'; echo; head -c 70000 /dev/urandom; printf '@0 F 1 0 - - -'; echo stderr >&2"
-    force = f"ForceCommand {noise}; eval \"$SSH_ORIGINAL_COMMAND\""
+    force = f'ForceCommand {noise}; eval "$SSH_ORIGINAL_COMMAND"'
     with running(tmp_path / "sshd", config=[f"Banner {banner}", force]) as server:
         samples = await samples_of(make_factory(), server.host(), 2)
     assert [s.seq for s in samples] == [0, 1]
@@ -79,6 +80,56 @@ async def test_the_loop_ends_with_its_stream(sshd: RealSshd, make_factory: MakeF
         await take(session, 1)  # and the connection serves another stream
     finally:
         await session.close()
+
+
+async def test_no_loop_outlives_a_killed_client(sshd: RealSshd, tmp_path: Path) -> None:
+    """kill -9 of the client: sshd sees the connection end, the loop the end of its stdin."""
+    for force_sh in (False, True):
+        client = await _client(sshd, tmp_path, force_sh=force_sh)
+        client.kill()
+        await client.wait()
+        assert not await _loops_gone(sshd, 20)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("force_sh", [False, True], ids=["python", "sh"])
+async def test_no_loop_outlives_a_client_that_fell_silent(sshd: RealSshd, tmp_path: Path, force_sh: bool) -> None:
+    """A stopped client is what a cut cable looks like from the host: the connection stays, no heartbeat comes."""
+    client = await _client(sshd, tmp_path, force_sh=force_sh)
+    client.send_signal(signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        assert not await _loops_gone(sshd, 20)
+        assert time.monotonic() - start > 8  # and not before its time
+    finally:
+        client.kill()
+        await client.wait()
+
+
+async def _client(sshd: RealSshd, folder: Path, *, force_sh: bool) -> asyncio.subprocess.Process:
+    """A process with an open stream, started and seen to get frames."""
+    host = sshd.host()
+    code = f"""
+import asyncio, pathlib
+from core.collectors.loop import loop_calls
+from core.config import SSHSettings
+from core.models import Host
+from core.ssh.hostkeys import HostKeyReviews
+from core.ssh.pool import AsyncSSHFactory
+async def main():
+    keys = HostKeyReviews(pathlib.Path({str(sshd.known_hosts)!r}))
+    factory = AsyncSSHFactory(SSHSettings(), keys, loop_calls(1 << 18, force_sh={force_sh}))
+    session = await factory.connect({host!r})
+    stream = await session.open_stream(lambda frame, at: print("frame", flush=True), interval_s=30)
+    await stream.wait_closed()
+asyncio.run(main())
+"""
+    client = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+    )
+    assert client.stdout is not None
+    assert await asyncio.wait_for(client.stdout.readline(), 20) == b"frame\n"
+    return client
 
 
 async def _loops_gone(sshd: RealSshd, seconds: float) -> dict[int, str]:
@@ -107,20 +158,22 @@ async def test_a_broken_connection_is_lost(sshd: RealSshd, make_factory: MakeFac
     ("command", "words"),
     [("/bin/false", "does not run"), ("echo this account is closed", "this account is closed")],
 )
-async def test_a_login_without_a_shell(
-    tmp_path: Path, make_factory: MakeFactory, command: str, words: str
-) -> None:
-    with running(tmp_path / "sshd", config=[f"ForceCommand {command}"]) as server:
-        with pytest.raises(SSHCommandError) as caught:
-            await samples_of(make_factory(), server.host())
+async def test_a_login_without_a_shell(tmp_path: Path, make_factory: MakeFactory, command: str, words: str) -> None:
+    with (
+        running(tmp_path / "sshd", config=[f"ForceCommand {command}"]) as server,
+        pytest.raises(SSHCommandError) as caught,
+    ):
+        await samples_of(make_factory(), server.host())
     assert reason_of(caught.value) is Reason.SHELL
     assert words in caught.value.message
 
 
 async def test_a_shell_that_says_nothing(tmp_path: Path, make_factory: MakeFactory) -> None:
-    with running(tmp_path / "sshd", config=["ForceCommand sleep 30"]) as server:
-        with pytest.raises(SSHCommandError) as caught:
-            await samples_of(make_factory(login_timeout_s=1.5), server.host())
+    with (
+        running(tmp_path / "sshd", config=["ForceCommand sleep 30"]) as server,
+        pytest.raises(SSHCommandError) as caught,
+    ):
+        await samples_of(make_factory(login_timeout_s=1.5), server.host())
     assert reason_of(caught.value) is Reason.SHELL
     assert "no figures came within 1.5 s" in caught.value.message
 

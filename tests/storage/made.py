@@ -52,7 +52,9 @@ def sample(host: str = "web1", ts: datetime | None = None, seq: int = 1, **chang
     return HostSample(**{**values, **changes})
 
 
-def series(hosts: int, steps: int, *, end: datetime = NOW, step: timedelta = timedelta(minutes=5)) -> Iterator[HostSample]:
+def series(
+    hosts: int, steps: int, *, end: datetime = NOW, step: timedelta = timedelta(minutes=5)
+) -> Iterator[HostSample]:
     """``steps`` samples of each host, ordered by time, the last one at ``end``."""
     for number in range(steps):
         ts = end - step * (steps - 1 - number)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import timedelta
+import asyncio
+import json
+import sys
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -25,8 +29,10 @@ from core.storage.housekeeping import Housekeeper
 from core.storage.ingest import Ingest, sync_hosts
 from core.storage.lock import PollerLock
 from core.storage.schema import ROLLUPS, SAMPLE_TABLES, metadata
+from core.storage.servers import ServerAddress
 from core.storage.setup import initialise
 from core.storage.steps import StepState
+from tests.storage.conftest import ROOT
 from tests.storage.made import NOW, count, sample, series
 
 DAY = timedelta(days=1)
@@ -61,7 +67,9 @@ async def test_the_migrations_make_what_the_program_knows(database: Database) ->
 async def test_a_sample_comes_back_as_it_was(database: Database) -> None:
     stored = sample(ts=NOW)
     ingest = Ingest(database)
-    await ingest.samples([stored, sample("db1", NOW - timedelta(minutes=1), 2, filesystems=None, disks=None)], fresh=True)
+    await ingest.samples(
+        [stored, sample("db1", NOW - timedelta(minutes=1), 2, filesystems=None, disks=None)], fresh=True
+    )
     found = await queries.latest(database, NOW + timedelta(seconds=1))
     kept = replace(stored, sections={"pressure": stored.sections["pressure"]})  # those that were ok go without saying
     assert found["web1"] == kept
@@ -162,7 +170,7 @@ async def test_the_view_tells_what_the_catalogue_has(database: Database) -> None
         mine = [chunk for chunk in view.chunks if chunk.hypertable == table.name]
         assert table.chunks == len(mine) and table.total_bytes == sum(chunk.total_bytes or 0 for chunk in mine)
         assert mine == sorted(mine, key=lambda chunk: chunk.start)
-        assert all(after.start >= before.end for before, after in zip(mine, mine[1:], strict=False))
+        assert all(after.start >= before.end for before, after in pairwise(mine))
     assert (await check_database_health(database))[0].name == "connection"
 
 
@@ -172,7 +180,7 @@ async def test_compressing_and_decompressing_a_chunk(database: Database) -> None
     plan = await plan_compression(keeper, NOW, 2 * DAY, "host_samples")
     assert plan and all(chunk.end <= NOW - 2 * DAY for chunk in plan)
     if not database.timescale:
-        with pytest.raises(BusinessLogicError, match="needs TimescaleDB.*db init"):
+        with pytest.raises(BusinessLogicError, match=r"needs TimescaleDB.*db init"):
             await keeper.compress(plan[0])
         with pytest.raises(BusinessLogicError, match="needs TimescaleDB"):
             await keeper.decompress(plan[0])
@@ -332,6 +340,126 @@ async def test_one_poller_a_database(database: Database, other: Database) -> Non
     finally:
         await first.release()
         await second.release()
+
+
+LOCKER = """
+import asyncio, sys
+from core.config import DatabaseSettings, RetentionSettings
+from core.storage.engine import Database
+from core.storage.lock import PollerLock
+from core.storage.servers import ServerAddress
+import json
+
+async def main():
+    given = json.loads(sys.argv[1])
+    address = ServerAddress(**given) if "socket_dir" in given else None
+    settings = DatabaseSettings(url=given.get("url"))
+    lock = PollerLock(Database(settings, RetentionSettings(), address))
+    print(await lock.acquire(), flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_poller_makes_room(database: Database, other: Database) -> None:
+    given = {"url": database.settings.url.get_secret_value() if database.settings.url else None}
+    address = database.address
+    where = asdict(address) if isinstance(address, ServerAddress) else given
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", LOCKER, json.dumps(where)), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    assert child.stdout is not None
+    lock = PollerLock(other)
+    try:
+        async with asyncio.timeout(20):
+            assert (await child.stdout.readline()).strip() == b"True"
+        assert not await lock.acquire()
+    finally:
+        child.kill()
+        await child.wait()
+    async with asyncio.timeout(5):
+        while not await lock.acquire():
+            await asyncio.sleep(0.05)
+    await lock.release()
+
+
+async def test_rows_without_a_partition_are_told_and_settled(database: Database) -> None:
+    if database.timescale:
+        pytest.skip("partitions are for where there is no TimescaleDB")
+    long_ago = datetime(2019, 5, 5, 12, tzinfo=UTC)
+    async with database.connect() as connection:
+        insert = text("INSERT INTO host_samples (host_id, ts, seq) VALUES (1, :ts, :seq)")
+        for number in range(3):
+            await connection.execute(insert, {"ts": long_ago + timedelta(days=40 * number), "seq": number})
+    told = next(check for check in (await database.view()).health if check.name == "partitions")
+    assert told.ok is False and "3 rows" in told.text
+    before = len(await read_chunks(database, "host_samples"))
+    await initialise(database)
+    database.slow_figures.clear()
+    assert next(check for check in (await database.view()).health if check.name == "partitions").ok
+    assert len(await read_chunks(database, "host_samples")) == before + 3
+    assert await count(database, "host_samples") == 3 and await count(database, "host_samples_default") == 0
+
+
+async def test_the_figures_are_those_of_timescaledb_itself(database: Database) -> None:
+    if not database.timescale:
+        pytest.skip("needs TimescaleDB")
+    await write_history(database, [Host("host0")], series(3, 12 * 24 * 4))
+    keeper = StorageChunks(database)
+    await apply_compression(keeper, await plan_compression(keeper, NOW, 2 * DAY))
+    mine = {
+        chunk.name: chunk for chunk in (await database.view()).chunks if not chunk.hypertable.endswith(("1m", "1h"))
+    }
+    async with database.connect() as connection:
+        theirs = (
+            await connection.execute(
+                text(
+                    "SELECT chunk_schema || '.' || chunk_name AS name, hypertable_name AS owner, range_start, range_end, "
+                    "is_compressed FROM timescaledb_information.chunks WHERE hypertable_schema = 'public'"
+                )
+            )
+        ).all()
+        assert {row.name for row in theirs} == set(mine)
+        for row in theirs:
+            chunk = mine[row.name]
+            assert (chunk.hypertable, chunk.start, chunk.end) == (row.owner, row.range_start, row.range_end)
+            assert chunk.compressed is row.is_compressed
+        for table in SAMPLE_TABLES:
+            stats = text(
+                "SELECT chunk_schema || '.' || chunk_name AS name, before_compression_total_bytes AS before, "
+                "after_compression_total_bytes AS after FROM chunk_compression_stats(CAST(CAST(:t AS text) AS regclass))"
+            )
+            for row in await connection.execute(stats, {"t": table.name}):
+                assert (mine[row.name].before_bytes, mine[row.name].after_bytes) == (row.before, row.after)
+            sizes = text(
+                "SELECT chunk_schema || '.' || chunk_name AS name, total_bytes FROM "
+                "chunks_detailed_size(CAST(CAST(:t AS text) AS regclass))"
+            )
+            for row in await connection.execute(sizes, {"t": table.name}):
+                chunk = mine[row.name]
+                # Compressed, the empty heap and its indexes still take a few pages that we leave out.
+                assert chunk.total_bytes is not None
+                slack = 64 * 1024 if chunk.compressed else 0
+                assert 0 <= row.total_bytes - chunk.total_bytes <= slack, chunk
+        jobs = {row.job_id for row in await connection.execute(text("SELECT job_id FROM timescaledb_information.jobs"))}
+    assert {job.job_id for job in (await database.view()).jobs} == jobs
+
+
+async def test_a_view_read_again_follows_what_happens(database: Database) -> None:
+    ingest, keeper = Ingest(database), StorageChunks(database)
+    await ingest.samples(list(series(1, 10, end=NOW - 3 * DAY)), fresh=True)
+    first = await database.view()
+    await ingest.samples(list(series(1, 2000, end=NOW - 3 * DAY, step=timedelta(seconds=1))), fresh=True)
+    second = await database.view()
+    old, new = (next(c for c in v.chunks if c.start <= NOW - 3 * DAY < c.end) for v in (first, second))
+    assert old.name == new.name and (new.total_bytes or 0) > (old.total_bytes or 0)
+    await ingest.samples(list(series(1, 10, end=NOW - 8 * DAY)), fresh=True)
+    assert len((await database.view()).chunks) > len(second.chunks)
+    if database.timescale:
+        await keeper.compress(new)
+        third = await database.view()
+        assert next(c for c in third.chunks if c.name == new.name).compressed
 
 
 async def test_a_single_session_is_always_the_poller(database: Database) -> None:
