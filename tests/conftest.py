@@ -1,0 +1,30 @@
+"""What every test run shares: as root, the embedded servers' folders that it made are gone after it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+_ROOTS_FOLDER = Path("/var/lib/jumpwatch")  # where root's embedded servers keep their data
+_before: set[str] = set()
+
+
+def _folders() -> set[str]:
+    return {p.name for p in _ROOTS_FOLDER.iterdir()} if os.geteuid() == 0 and _ROOTS_FOLDER.is_dir() else set()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remember what was there."""
+    _before.update(_folders())
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove what came, once all workers are done; a copy of the server's binaries stays for the next run."""
+    if hasattr(session.config, "workerinput"):
+        return
+    for name in _folders() - _before:
+        if not name.startswith("pg18-"):
+            shutil.rmtree(_ROOTS_FOLDER / name, ignore_errors=True)
