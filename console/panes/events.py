@@ -80,10 +80,16 @@ class EventsPane(Pane):
         rows = [event for event in view.events if _kept(event, words)] if words else list(view.events)
         if rows != list(self.events.rows):
             self.events.set_rows(rows)
-            if self.following:
-                self.events.action_edge(1)
+            self._to_newest()
         if words:
             self.query_one(FilterBar).note(f"{len(rows)} of {len(view.events)}")
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._to_newest)  # only a laid-out list can scroll
+
+    def _to_newest(self) -> None:
+        if self.following:
+            self.events.action_edge(1)
 
     @on(LineList.Moved)
     def _moved(self, event: LineList.Moved) -> None:
@@ -104,8 +110,7 @@ class EventsPane(Pane):
 
     def action_follow(self) -> None:
         self.following = not self.following
-        if self.following:
-            self.events.action_edge(1)
+        self._to_newest()
         self.post_message(Remark("following the newest" if self.following else "standing still"))
 
     async def action_filter(self) -> None:

@@ -56,7 +56,7 @@ job() {
   h= t=0
   printf '%s\\n' "$N S $1 ok"
   df $2 2>/dev/null & p=$!
-  ( sleep 4; kill -USR2 $$ ) >/dev/null 2>&1 & w=$!
+  ( trap 'kill $k; exit' TERM; sleep 4 & k=$!; wait $k; kill -USR2 $$ ) >/dev/null 2>&1 & w=$!
   wait $p
   while [ $? -gt 128 ] && [ $t = 0 ] && kill -0 $p 2>/dev/null; do wait $p; done
   if [ $t = 1 ]; then

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from core.config import DatabaseSettings, RetentionSettings
 from core.storage.engine import Database
@@ -132,7 +133,7 @@ async def blank(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     if request.param == "native":
         url = native_url()
         await create_database(name, dsn=url)
-        database = Database(DatabaseSettings(url=url.rpartition("/")[0] + f"/{name}"), retention())
+        database = Database(DatabaseSettings(url=SecretStr(url.rpartition("/")[0] + f"/{name}")), retention())
         yield database
         await database.close()
         await drop_database(name, dsn=url)

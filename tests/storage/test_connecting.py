@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from core import database as public
@@ -41,7 +42,7 @@ def plain() -> Iterator[PlainServer]:
 
 
 def settings(url: str, **changes: Any) -> DatabaseSettings:
-    return DatabaseSettings(url=url, **{"connect_timeout_s": 2, "ssl_mode": "prefer", **changes})
+    return DatabaseSettings(url=SecretStr(url), **{"connect_timeout_s": 2, "ssl_mode": "prefer", **changes})
 
 
 @pytest.fixture

@@ -415,8 +415,8 @@ async def test_the_figures_are_those_of_timescaledb_itself(database: Database) -
         theirs = (
             await connection.execute(
                 text(
-                    "SELECT chunk_schema || '.' || chunk_name AS name, hypertable_name AS owner, range_start, range_end, "
-                    "is_compressed FROM timescaledb_information.chunks WHERE hypertable_schema = 'public'"
+                    "SELECT chunk_schema || '.' || chunk_name AS name, hypertable_name AS owner, range_start, "
+                    "range_end, is_compressed FROM timescaledb_information.chunks WHERE hypertable_schema = 'public'"
                 )
             )
         ).all()

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ from tests.storage.made import NOW, count, sample
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def settings(**changes: object) -> RetentionSettings:
+def settings(**changes: Any) -> RetentionSettings:
     return RetentionSettings(**{"flush_interval_s": 0.1, **changes})
 
 
@@ -40,7 +41,7 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 class Running:
     """A writer whose run has an owner."""
 
-    def __init__(self, database: Database, folder: Path, **changes: object) -> None:
+    def __init__(self, database: Database, folder: Path, **changes: Any) -> None:
         self.writer = BatchWriter(database, settings(**changes), folder)
 
     async def __aenter__(self) -> BatchWriter:
@@ -197,6 +198,7 @@ KILLED = """
 import asyncio, json, sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from core.config import DatabaseSettings, RetentionSettings
 from core.storage.engine import Database
 from core.storage.servers import ServerAddress
