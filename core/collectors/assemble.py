@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from core.collectors import disk, io, net, system
 from core.collectors.frame import Frame, parse_frame
-from core.collectors.rates import interval
+from core.collectors.rates import Devices, interval
 from core.exceptions import DataCollectionError
 from core.models import (
-    DiskFigures,
     FilesystemFigures,
     HostSample,
-    InterfaceFigures,
     SectionStatus,
     SystemFigures,
 )
@@ -31,10 +29,9 @@ class SampleAssembler:
         self._boot_id: str | None = None
         self._uptime: float | None = None
         self._cpu: system.CpuCounters | None = None
-        self._disks: dict[str, io.Counters] = {}
-        self._disk_names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-        self._interfaces: dict[str, net.Counters] = {}
-        self._interface_names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self._disks = Devices(io.disk_rows, io.disk_counters, io.real_disks, io.disk_figures)
+        self._interfaces = Devices(net.net_rows, net.net_counters, net.shown_interfaces, net.interface_figures)
+        self._mounts: tuple[bytes, dict[str, str]] = (b"", {})
 
     def feed(self, frame: bytes, received: datetime) -> HostSample:
         """Return the sample of one frame (UTC time of receipt); raise DataCollectionError if nothing can be read."""
@@ -43,8 +40,8 @@ class SampleAssembler:
         seconds = self._interval(parsed)
         cpu = self._read(parsed, sections, "stat", system.parse_stat)
         figures = self._system(parsed, sections, cpu)
-        disks = self._disk_figures(parsed, sections, seconds)
-        interfaces = self._interface_figures(parsed, sections, seconds)
+        disks = self._devices(parsed, sections, "diskstats", self._disks, seconds)
+        interfaces = self._devices(parsed, sections, "netdev", self._interfaces, seconds)
         mounted = self._filesystems(parsed, sections)
         if all(sections.get(name) is not SectionStatus.OK for name in _SYSTEM):
             raise self._nothing(sections)
@@ -70,7 +67,9 @@ class SampleAssembler:
         rebooted = self._boot_id is not None and frame.boot_id != self._boot_id
         back = self._uptime is not None and frame.uptime_s is not None and frame.uptime_s < self._uptime
         if rebooted or back:
-            self._cpu, self._disks, self._interfaces = None, {}, {}
+            self._cpu = None
+            self._disks.forget()
+            self._interfaces.forget()
             return None
         return seconds
 
@@ -119,36 +118,30 @@ class SampleAssembler:
             procs_blocked=cpu.procs_blocked if cpu else None,
         )
 
-    def _disk_figures(
-        self, frame: Frame, sections: dict[str, SectionStatus], seconds: float | None
-    ) -> tuple[DiskFigures, ...] | None:
-        now = self._read(frame, sections, "diskstats", io.parse_diskstats)
-        before, self._disks = self._disks, now or {}
-        if now is None:
-            return None
-        names = tuple(now)
-        if names != self._disk_names[0]:
-            self._disk_names = (names, io.real_disks(names))
-        return tuple([io.disk_figures(n, before.get(n), now[n], seconds) for n in self._disk_names[1]])
+    def _devices(
+        self,
+        frame: Frame,
+        sections: dict[str, SectionStatus],
+        name: str,
+        devices: Devices[Any, Any, T],
+        seconds: float | None,
+    ) -> tuple[T, ...] | None:
+        figures = self._read(frame, sections, name, lambda text: devices.read(text, seconds))
+        if figures is None:
+            devices.forget()  # the interval of the next frame reaches not so far back
+        return figures
 
-    def _interface_figures(
-        self, frame: Frame, sections: dict[str, SectionStatus], seconds: float | None
-    ) -> tuple[InterfaceFigures, ...] | None:
-        now = self._read(frame, sections, "netdev", net.parse_netdev)
-        before, self._interfaces = self._interfaces, now or {}
-        if now is None:
-            return None
-        names = tuple(now)
-        if names != self._interface_names[0]:
-            self._interface_names = (names, net.shown_interfaces(names))
-        return tuple([net.interface_figures(n, before.get(n), now[n], seconds) for n in self._interface_names[1]])
+    def _types(self, text: bytes) -> dict[str, str]:
+        if text != self._mounts[0]:
+            self._mounts = (text, disk.parse_mounts(text))
+        return self._mounts[1]
 
     def _filesystems(self, frame: Frame, sections: dict[str, SectionStatus]) -> tuple[FilesystemFigures, ...] | None:
         rows = self._read(frame, sections, "df", disk.parse_df)
         if rows is None:
             return None
         inodes = self._read(frame, sections, "dfi", lambda text: disk.parse_df(text, "dfi"))
-        return disk.filesystems(rows, inodes, self._read(frame, sections, "mounts", disk.parse_mounts))
+        return disk.filesystems(rows, inodes, self._read(frame, sections, "mounts", self._types))
 
     def _nothing(self, sections: dict[str, SectionStatus]) -> DataCollectionError:
         seen = {sections.get(name, SectionStatus.ABSENT) for name in _SYSTEM}

@@ -17,6 +17,13 @@ from core.models import SectionStatus
 VERSION = b"1"
 NOISE_KEPT = 2000
 _STATUS = {status.value.encode(): status for status in SectionStatus}
+_NAMES = {
+    name.encode(): name  # the usual names, ready decoded
+    for name in (
+        *("stat", "meminfo", "loadavg", "pressure_cpu", "pressure_memory", "pressure_io", "diskstats", "netdev"),
+        *("df", "dfi", "mounts"),
+    )
+}
 _HEAD = re.compile(rb"(@[0-9a-f]+) F (\d+) (\d{1,18}) (\S{1,64}) (-|\d{1,12}(?:\.\d{1,9})?) (-|\d{1,12}(?:\.\d{1,9})?)")
 
 
@@ -114,7 +121,7 @@ def parse_frame(frame: bytes) -> Frame:
         status = _STATUS.get(word, SectionStatus.BROKEN)
         if status is SectionStatus.OK and not text:
             status = SectionStatus.ABSENT  # a file that opens and cannot be read, such as pressure with psi=0
-        key = name.decode("ascii", "replace")
+        key = _NAMES.get(name) or name.decode("ascii", "replace")
         earlier = sections.get(key)
         # The sh loop says ok before it knows: a second mark corrects the first and leaves its text.
         sections[key] = (status, text or earlier[1]) if earlier else (status, text)

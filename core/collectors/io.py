@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from core.collectors.rates import deltas, percent
-from core.collectors.text import clean, unreadable
+from core.collectors.text import name_of, unreadable
 from core.models import DiskFigures
 
 SECTOR = 512  # bytes, whatever the device's own block size
@@ -21,21 +21,29 @@ _SHORT = re.compile(rb"^ *\d+ +\d+ (\S+) \d{1,20} \d{1,20} \d{1,20} \d{1,20} *$"
 _NO_DISK = re.compile(r"(?:loop|ram|zram|fd|sr|nbd)\d+$|mmcblk\d+(?:boot\d+|rpmb)$")
 _PART = re.compile(r"(.*\d)p\d+$|(.*[^\d])\d+$")
 
+Row = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
 Counters = tuple[int, int, int, int, int]
 """Reads, sectors read, writes, sectors written, milliseconds busy; since boot."""
 
 
-def parse_diskstats(text: bytes) -> dict[str, Counters]:
-    """Return the counters of every block device, in the file's order; raise DataCollectionError on a foreign line."""
-    rows = _LINE.findall(text)
+def disk_rows(text: bytes) -> list[Row]:
+    """Return the raw fields of every block device, in the file's order; raise DataCollectionError on a foreign line."""
+    rows: list[Row] = _LINE.findall(text)
     if len(rows) != text.count(b"\n") + (not text.endswith(b"\n")):
         lines = [line for line in text.splitlines() if line.strip()]
-        if len(rows) + len(_SHORT.findall(text)) != len(lines):
+        if not lines or len(rows) + len(_SHORT.findall(text)) != len(lines):
             raise unreadable("diskstats", text)
-    return {
-        clean(name.decode("utf-8", "replace")): (int(r), int(rs), int(w), int(ws), int(busy))
-        for name, r, rs, w, ws, busy in rows
-    }
+    return rows
+
+
+def disk_counters(row: Row) -> Counters:
+    """Return the numbers of one row."""
+    return int(row[1]), int(row[2]), int(row[3]), int(row[4]), int(row[5])
+
+
+def parse_diskstats(text: bytes) -> dict[str, Counters]:
+    """Return the counters of every block device by name; raise DataCollectionError on a foreign line."""
+    return {name_of(row[0]): disk_counters(row) for row in disk_rows(text)}
 
 
 def real_disks(names: Sequence[str]) -> tuple[str, ...]:

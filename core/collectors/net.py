@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from core.collectors.rates import deltas
-from core.collectors.text import clean, unreadable
+from core.collectors.text import name_of, unreadable
 from core.models import InterfaceFigures
 
 _N = rb"(\d{1,20}) +"
@@ -24,21 +24,30 @@ _VIRTUAL = re.compile(
     r"docker|br-|br\d|virbr|tap|tun|wg|flannel|cni|vxlan|podman|ppp|kube|nodelocaldns|zt|tailscale|macvtap"
 )
 
+Row = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]
 Counters = tuple[int, int, int, int, int, int, int, int]
 """Received bytes, packets, errors, drops, then the same of sent; since the interface came up."""
 
 
-def parse_netdev(text: bytes) -> dict[str, Counters]:
-    """Return the counters of every interface, in the file's order; raise DataCollectionError on a foreign line."""
-    rows = _LINE.findall(text)
+def net_rows(text: bytes) -> list[Row]:
+    """Return the raw fields of every interface, in the file's order; raise DataCollectionError on a foreign line."""
+    rows: list[Row] = _LINE.findall(text)
     if len(rows) + _HEADER_LINES != text.count(b"\n") + (not text.endswith(b"\n")):
         lines = [line for line in text.splitlines() if line.strip() and b"|" not in line]
         if len(rows) != len(lines) or not text.strip():
             raise unreadable("netdev", text)
-    return {
-        clean(name.decode("utf-8", "replace")): (int(a), int(b), int(c), int(d), int(e), int(f), int(g), int(h))
-        for name, a, b, c, d, e, f, g, h in rows
-    }
+    return rows
+
+
+def net_counters(row: Row) -> Counters:
+    """Return the numbers of one row."""
+    _, a, b, c, d, e, f, g, h = row
+    return int(a), int(b), int(c), int(d), int(e), int(f), int(g), int(h)
+
+
+def parse_netdev(text: bytes) -> dict[str, Counters]:
+    """Return the counters of every interface by name; raise DataCollectionError on a foreign line."""
+    return {name_of(row[0]): net_counters(row) for row in net_rows(text)}
 
 
 def shown_interfaces(names: Sequence[str]) -> tuple[str, ...]:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
+from core.collectors.text import name_of
+
+Row = TypeVar("Row", bound=tuple[bytes, ...])
+Counters = TypeVar("Counters", bound=tuple[int, ...])
+Figures = TypeVar("Figures")
 MIN_INTERVAL_S = 0.05  # uptime has steps of 0.01 s: a shorter interval would be mostly rounding
 
 
@@ -24,3 +30,41 @@ def interval(before: float | None, now: float | None) -> float | None:
 def percent(part: float, whole: float) -> float:
     """A share in percent, held within 0 to 100: counters of one file are not read in one instant."""
     return min(100.0, max(0.0, 100.0 * part / whole))
+
+
+class Devices(Generic[Row, Counters, Figures]):
+    """The counters of one kind of device from frame to frame; only the devices that are shown are converted.
+
+    A row's first field is the device's name; ``choose`` says which names are shown, and in which order.
+    """
+
+    def __init__(
+        self,
+        rows: Callable[[bytes], list[Row]],
+        counters: Callable[[Row], Counters],
+        choose: Callable[[Sequence[str]], tuple[str, ...]],
+        figures: Callable[[str, Counters | None, Counters, float | None], Figures],
+    ) -> None:
+        self._rows, self._counters, self._choose, self._figures = rows, counters, choose, figures
+        self._names: list[bytes] = []
+        self._chosen: list[tuple[str, int]] = []
+        self._before: dict[str, Counters] = {}
+
+    def forget(self) -> None:
+        """The next reading has nothing to compare with."""
+        self._before = {}
+
+    def read(self, text: bytes, seconds: float | None) -> tuple[Figures, ...]:
+        """Return the rates since the last reading, that many seconds ago; raise DataCollectionError on garbage."""
+        before, self._before = self._before, {}
+        rows = self._rows(text)
+        names = [row[0] for row in rows]
+        if names != self._names:
+            places = {name_of(name): index for index, name in enumerate(names)}
+            self._chosen = [(name, places[name]) for name in self._choose(list(places))]
+            self._names = names
+        now = self._before
+        for name, index in self._chosen:
+            now[name] = self._counters(rows[index])
+        figures = self._figures
+        return tuple([figures(name, before.get(name), counters, seconds) for name, counters in now.items()])

@@ -9,11 +9,10 @@ from core.collectors.rates import percent
 from core.collectors.text import unreadable
 
 _CPU = re.compile(rb"^cpu +(\d{1,20}) (\d{1,20}) (\d{1,20}) (\d{1,20})((?: \d{1,20})*) *$", re.MULTILINE)
-_CPU_N = re.compile(rb"^cpu\d", re.MULTILINE)
+_CPU_N = re.compile(rb"^cpu\d+", re.MULTILINE)
 _COUNT = re.compile(rb"^(btime|procs_running|procs_blocked) (\d{1,18})$", re.MULTILINE)
 _MEMORY = re.compile(rb"^(MemTotal|MemAvailable|SwapTotal|SwapFree): +(\d{1,15}) kB$", re.MULTILINE)
 _LOAD = re.compile(rb"(\d{1,7}\.\d{1,4}) (\d{1,7}\.\d{1,4}) (\d{1,7}\.\d{1,4}) \d+/\d+ \d+\n?")
-_UPTIME = re.compile(rb"(\d{1,12}\.\d{1,4}) \d+\.\d+\n?")
 _PRESSURE = re.compile(rb"^some avg10=(\d{1,3}\.\d{1,4}) ", re.MULTILINE)
 
 
@@ -58,15 +57,16 @@ class Memory:
 
 def parse_stat(text: bytes) -> CpuCounters:
     """Read /proc/stat, whole or as the loop shortens it; raise DataCollectionError without its cpu line."""
-    line = _CPU.search(text)
-    if line is None:
+    lines = _CPU.findall(text)
+    if not lines:
         raise unreadable("stat", text)
-    rest = [int(word) for word in line[5].split()[:4]]
+    line = lines[-1]
+    rest = [int(word) for word in line[4].split()[:4]]
     iowait, irq, softirq, steal = rest + [0] * (4 - len(rest))  # older kernels have fewer fields
     counts = {name: int(value) for name, value in _COUNT.findall(text)}
-    cpus = len(_CPU_N.findall(text))
+    cpus = len(set(_CPU_N.findall(text)))
     return CpuCounters(
-        int(line[1]), int(line[2]), int(line[3]), int(line[4]), iowait, irq, softirq, steal,
+        int(line[0]), int(line[1]), int(line[2]), int(line[3]), iowait, irq, softirq, steal,
         cpus=cpus or None,
         btime=counts.get(b"btime"),
         procs_running=counts.get(b"procs_running"),
@@ -117,14 +117,6 @@ def parse_loadavg(text: bytes) -> tuple[float, float, float]:
     if found is None:
         raise unreadable("loadavg", text)
     return float(found[1]), float(found[2]), float(found[3])
-
-
-def parse_uptime(text: bytes) -> float:
-    """Read /proc/uptime: seconds since boot."""
-    found = _UPTIME.fullmatch(text)
-    if found is None:
-        raise unreadable("uptime", text)
-    return float(found[1])
 
 
 def parse_pressure(text: bytes, section: str = "pressure") -> float:

@@ -17,6 +17,11 @@ def clean(name: str) -> str:
     return name[:_NAME_MAX]
 
 
+def name_of(raw: bytes) -> str:
+    """Return the name of a device as text that is safe to show."""
+    return clean(raw.decode("utf-8", "replace"))
+
+
 def unescape(field: str) -> str:
     """Undo the octal escapes of /proc/mounts (proc(5): space, tab, newline, backslash)."""
     if "\\" not in field:

@@ -65,8 +65,7 @@ async def read_capability(connection: AsyncConnection, kind: str, *, single_sess
         licence=row.licence if row.extension else None,
         background_workers=bool(workers),
         single_session=single_session,
-        # The WebAssembly engine takes COPY from a file of its own alone; trying it over the wire would hang it.
-        copy=not single_session,
+        copy=True,  # our host script for the WebAssembly engine takes it over the wire too
         role=row.role,
         superuser=row.superuser,
         kind=kind,

@@ -19,6 +19,7 @@ from core.storage.catalogue_jobs import own_job, their_job
 from core.storage.engine import Database
 from core.storage.errors import NOT_INITIALISED
 from core.storage.health import Findings, checks
+from core.storage.hold import held_jobs
 from core.storage.partitions import EPOCH, partition_interval
 from core.storage.schema import ROLLUP, ROLLUPS, SAMPLE_TABLES
 from core.storage.setup_times import OWN_JOBS, keep_for
@@ -61,6 +62,7 @@ async def _read(database: Database, base: DatabaseView) -> DatabaseView:
         else:
             found = await _partitions(database, connection)
         slow = await _slow(database, connection)
+        held = await held_jobs(connection)
     tables, chunks, jobs = found
     capability = base.capability
     findings = Findings(
@@ -77,6 +79,7 @@ async def _read(database: Database, base: DatabaseView) -> DatabaseView:
         rolled_up_to=slow["rolled"],
         newest_raw=max((c.end for c in chunks if c.hypertable == "host_samples"), default=None),
         refresh_start=database.retention.refresh_start,
+        held=tuple(str(job.hypertable) for job in jobs if job.job_id in held),
     )
     return replace(
         base,

@@ -30,6 +30,7 @@ class Findings:
     rolled_up_to: datetime | None
     newest_raw: datetime | None  # end of the newest raw chunk
     refresh_start: timedelta
+    held: tuple[str, ...] = ()  # tables whose retention waits for their rollups
 
 
 def checks(found: Findings, now: datetime | None = None) -> tuple[HealthCheck, ...]:
@@ -56,6 +57,9 @@ def _checks(found: Findings, now: datetime) -> Iterator[HealthCheck]:
         stray = f"{found.stray} rows lie in default partitions: `jumpwatch db init` moves them to their own"
         yield HealthCheck("partitions", not found.stray, stray if found.stray else "every row has its partition")
     yield _rollups(found, now)
+    if found.held:
+        names = ", ".join(found.held)
+        yield HealthCheck("retention", False, f"held for {names}: their rollups are behind, see the refresh jobs")
 
 
 def _mode(found: Findings) -> HealthCheck:

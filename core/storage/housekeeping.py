@@ -13,12 +13,14 @@ from core.logging import get_logger
 from core.ports import Clock, SystemClock
 from core.storage import rollups
 from core.storage.engine import Database
+from core.storage.hold import hold_retention
 from core.storage.partitions import drop_partition, ensure_ahead
 from core.storage.schema import ROLLUPS, SAMPLE_TABLE
 from core.storage.setup_times import OWN_JOBS, PARTITIONS_AHEAD, REFRESH_ROLLUPS, RETENTION, keep_for
 
 _LOG = get_logger(__name__)
 _TICK_S = 15.0
+_HOLD_EVERY_S = 600.0
 
 _SEEN = text("SELECT value::timestamptz AS upto, updated FROM jumpwatch_meta WHERE key = :key")
 # Only where nobody wrote late rows meanwhile: those set it back, and touch ``updated`` in any case.
@@ -142,7 +144,10 @@ class Housekeeper:
     async def run_due(self) -> int:
         """Run what is due now; returns how many jobs ran."""
         capability = self._database.capability
-        if capability is None or (self._database.timescale and capability.background_workers):
+        if capability is None:
+            return 0
+        if self._database.timescale and capability.background_workers:
+            await self._look_after_retention()
             return 0
         if self._database.timescale:
             return await self._run_theirs()
@@ -157,6 +162,14 @@ class Housekeeper:
             except InfrastructureException as error:
                 _LOG.warning("job failed", job=name, reason=error.message)
         return ran
+
+    async def _look_after_retention(self) -> None:
+        if self._clock.monotonic() < self._next.get(0, 0.0):
+            return
+        self._next[0] = self._clock.monotonic() + _HOLD_EVERY_S
+        held = await hold_retention(self._database)
+        if held:
+            _LOG.warning("retention waits: rollups are behind", tables=held)
 
     async def _run_theirs(self) -> int:
         now = self._clock.now()

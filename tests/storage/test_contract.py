@@ -428,7 +428,8 @@ async def test_the_figures_are_those_of_timescaledb_itself(database: Database) -
         for table in SAMPLE_TABLES:
             stats = text(
                 "SELECT chunk_schema || '.' || chunk_name AS name, before_compression_total_bytes AS before, "
-                "after_compression_total_bytes AS after FROM chunk_compression_stats(CAST(CAST(:t AS text) AS regclass))"
+                "after_compression_total_bytes AS after "
+                "FROM chunk_compression_stats(CAST(CAST(:t AS text) AS regclass))"
             )
             for row in await connection.execute(stats, {"t": table.name}):
                 assert (mine[row.name].before_bytes, mine[row.name].after_bytes) == (row.before, row.after)
@@ -444,6 +445,30 @@ async def test_the_figures_are_those_of_timescaledb_itself(database: Database) -
                 assert 0 <= row.total_bytes - chunk.total_bytes <= slack, chunk
         jobs = {row.job_id for row in await connection.execute(text("SELECT job_id FROM timescaledb_information.jobs"))}
     assert {job.job_id for job in (await database.view()).jobs} == jobs
+
+
+async def test_retention_waits_for_rollups_that_are_behind(database: Database) -> None:
+    if database.capability is None or not database.capability.background_workers:
+        pytest.skip("needs background workers")
+    await Ingest(database).samples(list(series(1, 10, end=NOW - 29.8 * DAY)), fresh=True)
+    job = next(
+        j for j in (await database.view()).jobs if j.name == "Retention Policy" and j.hypertable == "disk_samples"
+    )
+    async with database.connect() as connection:
+        wake = text("SELECT alter_job(:id, scheduled => true, next_start => now() + INTERVAL '1 day')")
+        await connection.execute(wake, {"id": job.job_id})
+
+    async def scheduled() -> bool:
+        return next(j for j in (await database.view()).jobs if j.job_id == job.job_id).scheduled
+
+    assert await scheduled()
+    await Housekeeper(database).run_due()
+    assert not await scheduled()
+    told = next(check for check in (await database.view()).health if check.name == "retention")
+    assert told.ok is False and "disk_samples" in told.text
+    await rollups.refresh_all(database, NOW - 31 * DAY, NOW - 28 * DAY)
+    await Housekeeper(database).run_due()
+    assert await scheduled()
 
 
 async def test_a_view_read_again_follows_what_happens(database: Database) -> None:

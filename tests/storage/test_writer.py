@@ -93,8 +93,7 @@ async def test_a_poison_row_never_blocks_the_rest(database: Database, tmp_path: 
 async def test_a_database_that_is_not_set_up_gets_its_samples_later(blank: Database, tmp_path: Path) -> None:
     async with Running(blank, tmp_path) as writer:
         writer.put(sample())
-        await until(lambda: writer.stats().spooled == 1)
-        assert "db init" in (writer.stats().last_error or "")
+        await until(lambda: writer.stats().spooled == 1 and "db init" in (writer.stats().last_error or ""))
         await blank.open()
         await initialise(blank)
         await until(lambda: writer.stats().stored == 1 and writer.stats().spooled == 0)
