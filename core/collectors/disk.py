@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from core.collectors.text import clean, unescape, unreadable
 from core.models import FilesystemFigures
 
-_ROW = re.compile(
-    r"(?P<device>\S.*?)\s+(?:(?P<type>[A-Za-z][\w.-]*)\s+)?(?P<size>\d{1,19}|-)\s+(?P<used>-?\d{1,19}|-)"
-    r"\s+(?P<free>-?\d{1,19}|-)\s+(?:\d{1,4}%|-)\s+(?P<mount>/.*)",
-)
+_NUMBERS = r"(?P<size>\d{1,19}|-)\s+(?P<used>-?\d{1,19}|-)\s+(?P<free>-?\d{1,19}|-)\s+(?:\d{1,4}%|-)\s+(?P<mount>/.*)"
+_ROW = re.compile(r"(?P<device>\S.*?)\s+" + _NUMBERS)
+_ROW_TYPE = re.compile(r"(?P<device>\S.*?)\s+(?P<type>\S+)\s+" + _NUMBERS)
+_HEAD_TYPE = re.compile(r"Filesystem\s+Type\s")
 _UNIT = re.compile(r"\b(?P<unit>1024|512|1K|1k)-blocks\b")
 _PSEUDO = frozenset(
     """autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devfs devpts devtmpfs efivarfs fusectl fuse.gvfsd-fuse
@@ -43,10 +43,12 @@ def parse_df(text: bytes, section: str = "df") -> list[DfRow]:
         raise unreadable(section, text)
     unit = _UNIT.search(lines[0])
     scale = 1 if section == "dfi" else 512 if unit is not None and unit["unit"] == "512" else 1024
+    typed = _HEAD_TYPE.match(lines[0]) is not None
+    pattern = _ROW_TYPE if typed else _ROW
     rows: list[DfRow] = []
     held = ""
     for line in lines[1:]:
-        found = _ROW.fullmatch(f"{held} {line}" if held else line)
+        found = pattern.fullmatch(f"{held} {line}" if held else line)
         if found is None:
             if held or not line.strip():
                 raise unreadable(section, line.encode())
@@ -54,7 +56,8 @@ def parse_df(text: bytes, section: str = "df") -> list[DfRow]:
             continue
         held = ""
         size, used, free = (None if w == "-" else int(w) * scale for w in found.group("size", "used", "free"))
-        rows.append(DfRow(clean(found["device"]), found["type"], size, used, free, clean(found["mount"])))
+        fstype = clean(found["type"]) if typed else None
+        rows.append(DfRow(clean(found["device"]), fstype, size, used, free, clean(found["mount"])))
     if held:
         raise unreadable(section, held.encode())
     return rows

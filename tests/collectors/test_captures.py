@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.collectors import disk, io, net, system
+from core.collectors.text import unescape
 from tests.parts import need
 
 FOLDER = Path(__file__).parents[3] / "shared" / "captures"
@@ -89,5 +90,4 @@ def test_mounts_agree_with_mountinfo() -> None:
         before, _, after = line.partition(" - ")
         lines.append(f"{after.split()[1]} {before.split()[4]} {after.split()[0]} rw 0 0")
     types = disk.parse_mounts("\n".join(lines).encode())
-    for row in expected:
-        assert types[disk.unescape(row["mount_point"])] == row["fs_type"]
+    assert types == {unescape(row["mount_point"]): row["fs_type"] for row in expected}

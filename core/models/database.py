@@ -1,0 +1,175 @@
+"""The database as it is shown: what the server can do, hypertables, chunks, jobs, health."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class StorageMode(StrEnum):
+    """Where the data lives; written into the database at init, never flips by itself."""
+
+    TIMESCALEDB = "timescaledb"
+    PARTITIONS = "partitions"
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What the connected server can do, read once a connection to a server."""
+
+    mode: StorageMode
+    server_version: str  # "18.0"
+    extension_version: str | None  # TimescaleDB's, or None
+    licence: str | None  # "timescale", "apache" or None
+    background_workers: bool  # jobs run by themselves
+    single_session: bool  # the WebAssembly engine
+    copy: bool  # binary COPY FROM STDIN works
+    role: str
+    superuser: bool
+    kind: str  # "given", "embedded" or "wasm"
+    owner: bool = True  # the role may change our tables (owns them, or is a superuser)
+
+    @property
+    def compression(self) -> bool:
+        """Chunks can be compressed here."""
+        return self.mode is StorageMode.TIMESCALEDB and self.licence == "timescale"
+
+
+@dataclass(frozen=True, slots=True)
+class HypertableInfo:
+    """A hypertable or partitioned table with its totals (bytes, rows estimated)."""
+
+    name: str
+    chunks: int
+    compressed_chunks: int
+    total_bytes: int | None
+    before_bytes: int | None  # of the compressed chunks, before compression
+    after_bytes: int | None
+    chunk_interval_s: float | None
+    compress_after_s: float | None
+    drop_after_s: float | None
+    compression_enabled: bool = False
+    rollup: bool = False
+
+    @property
+    def ratio(self) -> float | None:
+        """Bytes before by bytes after, over the compressed chunks."""
+        if not self.before_bytes or not self.after_bytes:
+            return None
+        return self.before_bytes / self.after_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkInfo:
+    """One chunk or partition; ``name`` is schema-qualified and unique in the database."""
+
+    hypertable: str
+    name: str
+    start: datetime
+    end: datetime
+    compressed: bool
+    partial: bool  # compressed, with newer uncompressed rows
+    total_bytes: int | None
+    before_bytes: int | None = None
+    after_bytes: int | None = None
+    rows: int | None = None  # estimate
+
+    @property
+    def ratio(self) -> float | None:
+        """Bytes before by bytes after compression."""
+        if not self.before_bytes or not self.after_bytes:
+            return None
+        return self.before_bytes / self.after_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """A background job of TimescaleDB, or one of ours where there is none."""
+
+    job_id: int
+    name: str
+    hypertable: str | None
+    schedule_s: float | None
+    scheduled: bool
+    last_run: datetime | None
+    last_ok: bool | None
+    next_run: datetime | None
+    total_runs: int | None
+    total_failures: int | None
+    last_error: str | None
+    running: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PoolInfo:
+    """The engine's connection pool."""
+
+    size: int
+    checked_out: int
+    overflow: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """One check of the database: ok is None where it could not be made."""
+
+    name: str
+    ok: bool | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStats:
+    """The lossless way to the database, in samples."""
+
+    stored: int = 0
+    queued: int = 0
+    spooled: int = 0  # on disk, waiting for the database
+    dropped: int = 0  # lost at the spool's bounds, counted
+    last_flush: datetime | None = None
+    last_error: str | None = None
+
+
+class DatabaseState(StrEnum):
+    """The database as the status line tells it."""
+
+    STARTING = "starting"
+    CONNECTED = "connected"
+    AWAY = "away"
+    UNSUPPORTED = "unsupported"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseView:
+    """The database at a moment; ``at`` is when the figures were read (None: never)."""
+
+    state: DatabaseState = DatabaseState.STARTING
+    detail: str = ""
+    at: datetime | None = None
+    capability: Capability | None = None
+    hypertables: tuple[HypertableInfo, ...] = ()
+    chunks: tuple[ChunkInfo, ...] = ()
+    jobs: tuple[JobInfo, ...] = ()
+    pool: PoolInfo | None = None
+    health: tuple[HealthCheck, ...] = ()
+    sessions: int | None = None
+    database_bytes: int | None = None
+    workers: int | None = None  # TimescaleDB background workers seen in pg_stat_activity
+    name: str = ""  # database at host, no password
+
+    @property
+    def ratio(self) -> float | None:
+        """Bytes before by bytes after over all compressed chunks."""
+        before = sum(h.before_bytes or 0 for h in self.hypertables)
+        after = sum(h.after_bytes or 0 for h in self.hypertables)
+        return before / after if before and after else None
+
+    @property
+    def saved_bytes(self) -> int | None:
+        """Bytes that compression saves now."""
+        if not any(h.before_bytes for h in self.hypertables):
+            return None
+        return sum((h.before_bytes or 0) - (h.after_bytes or 0) for h in self.hypertables)

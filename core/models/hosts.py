@@ -1,0 +1,223 @@
+"""The inventory's hosts and what their frames say. An unknown figure is None, never zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class HostState(StrEnum):
+    """What is known of a host, worst last."""
+
+    ONLINE = "online"
+    MAINTENANCE = "maintenance"
+    UNKNOWN = "unknown"
+    DEGRADED = "degraded"
+    OFFLINE = "offline"
+
+
+class Reason(StrEnum):
+    """Why a host is not online; failures that want different remedies are told apart."""
+
+    NONE = ""
+    PENDING = "pending"  # not tried yet
+    NAME = "name"  # the name does not resolve
+    ROUTE = "route"  # no route, network unreachable
+    PORT = "port"  # connection refused
+    FILTERED = "filtered"  # nothing answers the TCP connect
+    PROTOCOL = "protocol"  # something else than SSH answers
+    KEY_UNKNOWN = "key-unknown"
+    KEY_CHANGED = "key-changed"
+    LOGIN = "login"
+    SHELL = "shell"  # logged in, but the loop does not run
+    TIMEOUT = "timeout"
+    LOST = "lost"  # the connection broke
+    DATA = "data"  # frames come, nothing in them can be read
+    RESOURCE = "resource"  # degraded: a figure over its threshold
+
+
+class SectionStatus(StrEnum):
+    """What became of one section of a frame on the host."""
+
+    OK = "ok"
+    ABSENT = "absent"  # the host has no such thing
+    FORBIDDEN = "forbidden"  # it has, and the login may not read it
+    TIMEOUT = "timeout"
+    BROKEN = "broken"  # it was sent and cannot be read
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One line of the inventory. ``name`` is the key; address defaults to it (ssh_config may map it)."""
+
+    name: str
+    address: str = ""
+    port: int | None = None  # None: as ssh_config says, else 22
+    user: str | None = None
+    groups: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    interval_s: float | None = None  # None: PollingSettings.interval
+    identity_files: tuple[str, ...] = ()
+    known_hosts: str | None = None  # None: SSHSettings.known_hosts
+    maintenance: bool = False
+    simulated: bool = False
+
+    @property
+    def target(self) -> str:
+        """The name given to SSH."""
+        return self.address or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class SystemFigures:
+    """CPU in percent of all CPUs over the interval, memory in bytes, pressure as ``some avg10`` in percent."""
+
+    cpu_pct: float | None = None
+    user_pct: float | None = None
+    system_pct: float | None = None
+    iowait_pct: float | None = None
+    steal_pct: float | None = None
+    cpus: int | None = None
+    load1: float | None = None
+    load5: float | None = None
+    load15: float | None = None
+    mem_total: int | None = None
+    mem_available: int | None = None
+    swap_total: int | None = None
+    swap_free: int | None = None
+    psi_cpu: float | None = None
+    psi_memory: float | None = None
+    psi_io: float | None = None
+    procs_running: int | None = None
+    procs_blocked: int | None = None
+
+    @property
+    def mem_pct(self) -> float | None:
+        """Used memory (total less available) in percent."""
+        if not self.mem_total or self.mem_available is None:
+            return None
+        return 100.0 * (self.mem_total - self.mem_available) / self.mem_total
+
+
+@dataclass(frozen=True, slots=True)
+class FilesystemFigures:
+    """One mounted filesystem; sizes in bytes; ``used_pct`` is df's own (used of used plus available)."""
+
+    mount: str
+    device: str
+    fstype: str | None = None
+    size: int | None = None
+    used: int | None = None
+    available: int | None = None
+    inodes: int | None = None
+    inodes_used: int | None = None
+
+    @property
+    def used_pct(self) -> float | None:
+        """Used of what an ordinary user can have, in percent, as df counts it."""
+        if self.used is None or self.available is None or self.used + self.available <= 0:
+            return None
+        return 100.0 * self.used / (self.used + self.available)
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFigures:
+    """One block device: bytes/s, operations/s, busy time in percent. None on the first frame of a boot."""
+
+    device: str
+    read_bps: float | None = None
+    write_bps: float | None = None
+    read_iops: float | None = None
+    write_iops: float | None = None
+    busy_pct: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceFigures:
+    """One network interface: bytes/s, packets/s, errors and drops per second."""
+
+    interface: str
+    rx_bps: float | None = None
+    tx_bps: float | None = None
+    rx_pps: float | None = None
+    tx_pps: float | None = None
+    errors_ps: float | None = None
+    drops_ps: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostSample:
+    """What one frame of one host said. ``ts`` is the time of receipt (UTC), assigned once."""
+
+    host: str
+    ts: datetime
+    seq: int
+    boot_id: str | None
+    uptime_s: float | None
+    host_clock: datetime | None
+    system: SystemFigures
+    filesystems: tuple[FilesystemFigures, ...] | None = None  # None: not known in this frame
+    disks: tuple[DiskFigures, ...] | None = None
+    interfaces: tuple[InterfaceFigures, ...] | None = None
+    sections: Mapping[str, SectionStatus] = field(default_factory=dict)
+    interval_s: float | None = None  # seconds of the host's uptime that the rates cover
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A host went from one state to another; stored as a row and emitted once."""
+
+    host: str
+    ts: datetime
+    old: HostState
+    new: HostState
+    reason: Reason = Reason.NONE
+    detail: str = ""  # one clear line with the way out
+
+
+@dataclass(frozen=True, slots=True)
+class HostHistory:
+    """A short bounded history for sparklines; one value a sample, None where unknown; oldest first."""
+
+    cpu: tuple[float | None, ...] = ()
+    mem: tuple[float | None, ...] = ()
+    net: tuple[float | None, ...] = ()  # rx plus tx, bytes/s
+    load: tuple[float | None, ...] = ()
+    disk: tuple[float | None, ...] = ()  # the fullest filesystem, percent
+    io: tuple[float | None, ...] = ()  # busiest disk, percent
+    times: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """A host as the panes see it. ``version`` grows with each change of anything in it."""
+
+    host: Host
+    state: HostState
+    reason: Reason = Reason.NONE
+    detail: str = ""
+    since: datetime | None = None  # of the state
+    sample: HostSample | None = None
+    history: HostHistory = HostHistory()
+    version: int = 0
+    failures: int = 0  # attempts that failed in a row
+    next_try: datetime | None = None
+    lag_s: float | None = None  # how much later than due the last frame came
+
+
+@dataclass(frozen=True, slots=True)
+class HostKeyReview:
+    """A host key that waits for a person: unknown (old is empty) or changed."""
+
+    host: str
+    address: str
+    port: int
+    key_type: str
+    fingerprint: str  # SHA256:..., of the key offered
+    public_key: str  # OpenSSH form, one line
+    changed: bool
+    old_fingerprints: tuple[str, ...] = ()
+    known_hosts: str = ""  # file that an accepted key is appended to
+    at: datetime | None = None
