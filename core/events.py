@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from core.bus import EventBus as _EventBus
-from core.bus import Policy, Subscription
+from core.lanes import Policy, Subscription
 from core.models import HostState, PollerRole, Reason
 
 __all__ = [

@@ -34,6 +34,8 @@ def totals(database: DatabaseView, now: datetime, width: int, look: Palette) -> 
         facts.append(f"pool {database.pool.checked_out}/{database.pool.limit}")
     if database.sessions is not None:
         facts.append(f"sessions {database.sessions}")
+    if database.workers is not None and database.capability is not None and database.capability.background_workers:
+        facts.append(f"workers {database.workers}")
     old = None if database.at is None else (now - database.at).total_seconds()
     note = f"read {age(old)} ago" if old is not None else ""
     for text in facts:

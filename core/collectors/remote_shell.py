@@ -7,7 +7,7 @@ from __future__ import annotations
 #   the end of stdin. A background job's stdin is /dev/null, hence descriptor 3.
 # - sleep runs in the background and is waited for, so that a signal is served at once and the sleep goes with us.
 # - df writes straight to the channel between two of our marks; a timer signals USR2 where it hangs, and a df that
-#   cannot be killed (dead NFS server) is never started a second time.
+#   cannot be killed (dead NFS server) is never started a second time. The timer may outlive us by its four seconds.
 SHELL_PROGRAM = """
 n='
 '
@@ -49,14 +49,13 @@ whole() {
   { while IFS= read -r l; do o="$o$l$n"; done <"$2"; } 2>/dev/null
 }
 job() {
-  if [ -n "$h" ] && kill -0 $h 2>/dev/null; then
+  if [ $t = 1 ] || { [ -n "$h" ] && kill -0 $h 2>/dev/null; }; then
     printf '%s\\n' "$N S $1 timeout"
     return 0
   fi
-  h= t=0
+  h=
   printf '%s\\n' "$N S $1 ok"
   df $2 2>/dev/null & p=$!
-  ( trap 'kill $k; exit' TERM; sleep 4 & k=$!; wait $k; kill -USR2 $$ ) >/dev/null 2>&1 & w=$!
   wait $p
   while [ $? -gt 128 ] && [ $t = 0 ] && kill -0 $p 2>/dev/null; do wait $p; done
   if [ $t = 1 ]; then
@@ -64,8 +63,7 @@ job() {
     kill -9 $p 2>/dev/null
     printf '%s\\n' "$N S $1 timeout"
   fi
-  kill $w 2>/dev/null
-  p= w=
+  p=
 }
 frame() {
   o="$N F 1 $q $boot ${u:--} -$n"
@@ -96,8 +94,12 @@ frame() {
     whole mounts /proc/self/mounts
     printf '%s' "$o"
     o=
+    t=0
+    ( trap 'kill $k; exit' TERM; sleep 4 & k=$!; wait $k; kill -USR2 $$ ) >/dev/null 2>&1 & w=$!
     job df '-P -k'
     job dfi '-P -i'
+    kill $w 2>/dev/null
+    w=
   fi
   printf '%s' "$o$N E $q$n"
   q=$((q+1))

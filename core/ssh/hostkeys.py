@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,9 +33,12 @@ class HostKeyReviews:
         """The keys that wait for a person, oldest first."""
         return tuple(self._queue.values())
 
-    async def trust(self, host: str, port: int, path: Path | None = None) -> Trust:
-        """Return what known_hosts (and the system's) say of a host; raise ConfigurationError if it cannot be read."""
-        paths = [path or self.known_hosts, SYSTEM_FILE]
+    async def trust(self, host: str, port: int, files: Sequence[Path] = ()) -> Trust:
+        """Return what the files (the user's and the system's, if none) say of a host.
+
+        Raises ConfigurationError where one of them is there and cannot be read.
+        """
+        paths = files or (self.known_hosts, SYSTEM_FILE)
         try:
             return await asyncio.to_thread(self._files.trust, paths, host, port)
         except OSError as exc:
@@ -47,9 +50,9 @@ class HostKeyReviews:
             ) from None
 
     def refuse(
-        self, host: str, address: str, port: int, key: SSHKey, trust: Trust, path: Path | None
+        self, host: str, address: str, port: int, key: SSHKey, trust: Trust, files: Sequence[Path] = ()
     ) -> SSHHostKeyError:
-        """Queue a key that is not trusted and return the error that says so."""
+        """Queue a key that is not trusted, to be stored in the first of the files; return the error that says so."""
         changed = bool(trust.keys) and trust.exact
         place = pattern(address, port)
         fingerprint = key.get_fingerprint()
@@ -62,7 +65,7 @@ class HostKeyReviews:
             public_key=public_line(key),
             changed=changed,
             old_fingerprints=tuple(old.get_fingerprint() for old in trust.keys) if changed else (),
-            known_hosts=str(path or self.known_hosts),
+            known_hosts=str(files[0] if files else self.known_hosts),
             at=datetime.now(UTC),
         )
         # Another key at the same place takes the place of the one that waited: it is what the host shows now.
@@ -122,7 +125,7 @@ class HostKeyReviews:
                     operation="host-key",
                 )
             path = Path(waiting.known_hosts)
-            trust = await self.trust(waiting.address, waiting.port, path)
+            trust = await self.trust(waiting.address, waiting.port, (path,))
             known = {public_line(key) for key in trust.keys}
             if waiting.public_key not in known:
                 if known and trust.exact:

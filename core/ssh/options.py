@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+from asyncssh.config import SSHConfig
 from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
 from core.models import Host
-from core.ssh.known_hosts import DEFAULT_PORT, Trust
+from core.ssh.known_hosts import DEFAULT_PORT, SYSTEM_FILE, Trust
 
 _CIPHER = "aes128-gcm@openssh.com"  # takes about half the CPU of asyncssh's first choice
 
@@ -49,8 +50,9 @@ class Resolved:
     options: asyncssh.SSHClientConnectionOptions
     host: str
     port: int
-    key_name: str  # the name that its key is stored under
-    known_hosts: Path | None
+    key_name: str  # the name and port that its key is stored under
+    key_port: int
+    known_hosts: tuple[Path, ...]  # where its key is looked up; a new one goes to the first; empty: the user's own
     jumps: tuple[Target, ...]
 
 
@@ -82,21 +84,35 @@ def resolve(target: Target, *, keepalive_s: float) -> Resolved:
     if target.identity_files:
         arguments["client_keys"] = list(target.identity_files)
         arguments["ignore_encrypted"] = True  # an encrypted key comes from the agent: there is nobody to ask here
+        public = [f"{name}.pub" for name in target.identity_files if Path(f"{name}.pub").is_file()]
+        if len(public) == len(target.identity_files):
+            arguments["agent_identities"] = public  # an agent full of other keys would use up the server's tries
+    if target.config is None:
+        arguments["agent_path"] = None
     options = _options(arguments)
     config = options.config
-    own_files = config.get("UserKnownHostsFile")
-    known_hosts = target.known_hosts
-    if known_hosts is None and isinstance(own_files, list) and own_files and own_files[0] != os.devnull:
-        known_hosts = Path(own_files[0]).expanduser()
     return Resolved(
         target=target,
         options=options,
         host=options.host,
         port=options.port or DEFAULT_PORT,
         key_name=options.host_key_alias or options.host,
-        known_hosts=known_hosts,
+        key_port=DEFAULT_PORT if options.host_key_alias else options.port or DEFAULT_PORT,  # ssh(1) does the same
+        known_hosts=_known_hosts(target, config),
         jumps=_jumps(options.tunnel, target) if options.tunnel and not options.proxy_command else (),
     )
+
+
+def _known_hosts(target: Target, config: SSHConfig) -> tuple[Path, ...]:
+    """The files of ssh_config, or the inventory's own alone."""
+    if target.known_hosts is not None:
+        return (target.known_hosts,)
+    own = config.get("UserKnownHostsFile")
+    if not isinstance(own, list) or not own or own[0] == os.devnull:
+        return ()
+    system = config.get("GlobalKnownHostsFile")
+    names = [*own, *(system if isinstance(system, list) else [str(SYSTEM_FILE)])]
+    return tuple(Path(name).expanduser() for name in names)
 
 
 def _options(arguments: dict[str, Any]) -> asyncssh.SSHClientConnectionOptions:

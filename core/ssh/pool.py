@@ -83,7 +83,7 @@ class AsyncSSHFactory:
         """Open one connection, directly or through a jump host; every error comes out as ours."""
         settings = self._settings
         place = pattern(resolved.host, resolved.port)
-        trust = await self._keys.trust(resolved.key_name, resolved.port, resolved.known_hosts)
+        trust = await self._keys.trust(resolved.key_name, resolved.key_port, resolved.known_hosts)
         loop = asyncio.get_running_loop()
         waited = settings.connect_timeout_s
         timer = asyncio.timeout(waited)
@@ -113,7 +113,7 @@ class AsyncSSHFactory:
         except (asyncssh.Error, OSError, ValueError) as exc:
             if client.refused_key is not None:
                 raise self._keys.refuse(
-                    hostname, resolved.key_name, resolved.port, client.refused_key, trust, resolved.known_hosts
+                    hostname, resolved.key_name, resolved.key_port, client.refused_key, trust, resolved.known_hosts
                 ) from None
             if isinstance(exc, asyncssh.HostKeyNotVerifiable):
                 why = printable(str(exc.reason).encode(), 160)

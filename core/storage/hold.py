@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.storage.engine import Database
+from core.storage.schema import SAMPLE_TABLE
 
 HELD = "retention_held"
 
-# What a job would drop within a day from now, against how far every rollup of its table has come.
-_DUE = """
+# What a job would drop within a day from now (``cut``), against how far every rollup of its table has come.
+_JOBS = text("""
 SELECT j.job_id, j.scheduled, h.table_name::text AS name,
-       EXISTS (
-           SELECT FROM _timescaledb_catalog.dimension d
-           JOIN _timescaledb_catalog.dimension_slice s ON s.dimension_id = d.id
-           WHERE d.hypertable_id = h.id
-             AND s.range_end <= 1e6 * extract(epoch FROM now() + INTERVAL '1 day' - (j.config->>'drop_after')::interval)
-             AND s.range_end > (
-                 SELECT min(w.watermark) FROM _timescaledb_catalog.continuous_agg c
-                 JOIN _timescaledb_catalog.continuous_aggs_watermark w ON w.mat_hypertable_id = c.mat_hypertable_id
-                 WHERE c.raw_hypertable_id = h.id)
-       ) AS behind
+       now() + INTERVAL '1 day' - (j.config->>'drop_after')::interval AS cut,
+       (SELECT CASE WHEN min(w.watermark) > 0 THEN to_timestamp(min(w.watermark) / 1e6) END
+        FROM _timescaledb_catalog.continuous_agg c
+        JOIN _timescaledb_catalog.continuous_aggs_watermark w ON w.mat_hypertable_id = c.mat_hypertable_id
+        WHERE c.raw_hypertable_id = h.id) AS rolled
 FROM timescaledb_information.jobs j
 JOIN _timescaledb_catalog.hypertable h ON h.id = (j.config->>'hypertable_id')::int
-WHERE j.proc_name = 'policy_retention'
-  AND EXISTS (SELECT FROM _timescaledb_catalog.continuous_agg c WHERE c.raw_hypertable_id = h.id)
-"""
+WHERE j.proc_name = 'policy_retention' AND h.table_name = ANY(CAST(:tables AS name[]))
+""")
 _READ = text("SELECT value FROM jumpwatch_meta WHERE key = :key")
 _NOTE = text("""
 INSERT INTO jumpwatch_meta (key, value) VALUES (:key, :value)
@@ -40,6 +37,17 @@ async def held_jobs(connection: AsyncConnection) -> set[int]:
     return {int(job) for job in (value or "").split(",") if job}
 
 
+async def _behind(connection: AsyncConnection, row: Any) -> bool:
+    """Say whether there are rows that would be dropped and lie behind what is rolled up."""
+    if row.rolled is not None and row.rolled >= row.cut:
+        return False
+    rows = text(
+        f"SELECT EXISTS (SELECT FROM {row.name} "  # noqa: S608 - one of our own names
+        "WHERE ts < :cut AND ts >= coalesce(CAST(:rolled AS timestamptz), '-infinity'))"
+    )
+    return bool(await connection.scalar(rows, {"cut": row.cut, "rolled": row.rolled}))
+
+
 async def hold_retention(database: Database) -> tuple[str, ...]:
     """Hold the retention jobs of tables whose rollups are behind, let go those that are no more; returns the held.
 
@@ -47,8 +55,11 @@ async def hold_retention(database: Database) -> tuple[str, ...]:
     """
     async with database.connect("look after retention") as connection:
         held = await held_jobs(connection)
-        rows = (await connection.execute(text(_DUE))).all()
-        now_held = {row.job_id for row in rows if row.behind and (row.scheduled or row.job_id in held)}
+        rows = (await connection.execute(_JOBS, {"tables": list(SAMPLE_TABLE)})).all()
+        now_held = set()
+        for row in rows:
+            if (row.scheduled or row.job_id in held) and await _behind(connection, row):
+                now_held.add(row.job_id)
         for row in rows:
             wanted = row.job_id not in now_held
             if row.scheduled is not wanted and (row.job_id in held or not wanted):

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from tests.bench.figures import report
 
-BENCHES = ("startup",)
+BENCHES = ("bus", "startup")
 
 
 def main() -> int:

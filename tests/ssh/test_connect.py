@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,6 +22,7 @@ from core.exceptions import (
 )
 from core.models import Host, Reason
 from core.ssh.error_mapping import reason_of
+from tests.parts import need
 from tests.ssh.conftest import MakeFactory
 from tests.ssh.sshd import RealSshd, free_port, make_key, running
 
@@ -190,3 +193,30 @@ async def test_a_cancelled_connect_leaves_nothing(sshd: RealSshd, make_factory: 
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_an_encrypted_key_comes_from_the_agent(
+    sshd: RealSshd, make_factory: MakeFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent holds more keys than sshd lets anybody try; only the one that the inventory names is offered."""
+    need("ssh-agent", shutil.which("ssh-agent") is not None, "install openssh-client")
+    path = f"{tmp_path}/agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
+    try:
+        monkeypatch.setenv("SSH_AUTH_SOCK", path)
+        for n in range(8):
+            make_key(tmp_path / f"other{n}", "ed25519")
+        while not Path(path).exists():
+            await asyncio.sleep(0.02)
+        names = [*(str(tmp_path / f"other{n}") for n in range(8)), str(sshd.login_key)]
+        subprocess.run(["ssh-add", "-q", *names], check=True, stdin=subprocess.DEVNULL)
+        change = ["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", str(sshd.login_key)]
+        subprocess.run(change, check=True, stdin=subprocess.DEVNULL)
+        host = sshd.host(simulated=False)
+        await (await make_factory().connect(host)).close()
+        monkeypatch.delenv("SSH_AUTH_SOCK")
+        exc = await failure(make_factory, host)
+        assert reason_of(exc) is Reason.LOGIN and "ssh-agent" in exc.message
+    finally:
+        agent.terminate()
+        agent.wait(5)

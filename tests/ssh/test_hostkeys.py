@@ -14,7 +14,7 @@ import asyncssh
 import pytest
 
 from core.exceptions import BusinessLogicError, ConfigurationError, ResourceNotFoundError, SSHHostKeyError
-from core.models import HostKeyReview, Reason
+from core.models import Host, HostKeyReview, Reason
 from core.ssh.error_mapping import reason_of
 from core.ssh.hostkeys import HostKeyReviews, public_line
 from core.ssh.known_hosts import KnownHostsFiles
@@ -118,16 +118,16 @@ async def test_certificates_of_a_known_authority(tmp_path: Path, make_factory: M
 
 async def test_accept_wants_the_very_key_that_waits(sshd: RealSshd, keys: HostKeyReviews, tmp_path: Path) -> None:
     trust = await keys.trust("h", 22)
-    keys.refuse("h", "h", 22, key(), trust, None)
+    keys.refuse("h", "h", 22, key(), trust)
     (first,) = keys.pending()
-    keys.refuse("h", "h", 22, key(), trust, None)
+    keys.refuse("h", "h", 22, key(), trust)
     assert len(keys.pending()) == 1 and keys.pending()[0] != first
     with pytest.raises(ResourceNotFoundError):
         await keys.accept(first)
 
 
 async def test_a_key_that_became_known_meanwhile_is_not_replaced(keys: HostKeyReviews) -> None:
-    keys.refuse("h", "h", 22, key(), await keys.trust("h", 22), None)
+    keys.refuse("h", "h", 22, key(), await keys.trust("h", 22))
     keys.known_hosts.parent.mkdir(parents=True, exist_ok=True)
     keys.known_hosts.write_text(f"h {public_line(key())}\n")
     with pytest.raises(BusinessLogicError):
@@ -138,7 +138,7 @@ async def test_many_accepted_at_once_and_a_file_without_its_last_newline(keys: H
     keys.known_hosts.parent.mkdir(parents=True, exist_ok=True)
     keys.known_hosts.write_text("# no newline at the end")
     for n in range(20):
-        keys.refuse(f"h{n}", f"h{n}", 22, key(), await keys.trust(f"h{n}", 22), None)
+        keys.refuse(f"h{n}", f"h{n}", 22, key(), await keys.trust(f"h{n}", 22))
     await asyncio.gather(*(keys.accept(review) for review in keys.pending()))
     lines = keys.known_hosts.read_text().splitlines()
     assert lines[0] == "# no newline at the end"
@@ -161,7 +161,7 @@ async def test_the_queue_tells_of_new_keys_once(tmp_path: Path) -> None:
     keys = HostKeyReviews(tmp_path / "known_hosts", on_queue=told.append)
     one, trust = key(), await keys.trust("h", 22)
     for _ in range(3):
-        keys.refuse("h", "h", 22, one, trust, None)
+        keys.refuse("h", "h", 22, one, trust)
     assert len(told) == 1
 
 
@@ -195,3 +195,20 @@ def test_known_hosts_lines(tmp_path: Path) -> None:
     assert files.trust([path], "plain", 22).places == (f"{path}:6",)
     path.write_text(f"plain {public_line(c)}\n")
     assert keys_of("plain") == (c,)  # read anew
+
+
+async def test_files_and_alias_of_ssh_config(
+    sshd: RealSshd, make_factory: MakeFactory, keys: HostKeyReviews, tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    (tmp_path / "ssh_config").write_text(
+        f"Host h\n  HostName 127.0.0.1\n  Port {sshd.port}\n  User {sshd.user}\n  IdentityFile {sshd.login_key}\n"
+        f"  HostKeyAlias the-alias\n  UserKnownHostsFile {one} {two}\n  StrictHostKeyChecking no\n"
+    )
+    with pytest.raises(SSHHostKeyError):
+        await make_factory().connect(Host("h"))
+    (review,) = keys.pending()
+    await keys.accept(review)
+    assert one.read_text() == f"the-alias {sshd.public_key()}\n"  # ssh(1) stores an alias without the port
+    one.rename(two)
+    await (await make_factory().connect(Host("h"))).close()

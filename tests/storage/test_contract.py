@@ -450,7 +450,7 @@ async def test_the_figures_are_those_of_timescaledb_itself(database: Database) -
 async def test_retention_waits_for_rollups_that_are_behind(database: Database) -> None:
     if database.capability is None or not database.capability.background_workers:
         pytest.skip("needs background workers")
-    await Ingest(database).samples(list(series(1, 10, end=NOW - 29.8 * DAY)), fresh=True)
+    await Ingest(database).samples(list(series(1, 10, end=NOW - 31 * DAY)), fresh=True)
     job = next(
         j for j in (await database.view()).jobs if j.name == "Retention Policy" and j.hypertable == "disk_samples"
     )
@@ -466,7 +466,7 @@ async def test_retention_waits_for_rollups_that_are_behind(database: Database) -
     assert not await scheduled()
     told = next(check for check in (await database.view()).health if check.name == "retention")
     assert told.ok is False and "disk_samples" in told.text
-    await rollups.refresh_all(database, NOW - 31 * DAY, NOW - 28 * DAY)
+    await rollups.refresh_all(database, NOW - 33 * DAY, NOW - 30 * DAY)
     await Housekeeper(database).run_due()
     assert await scheduled()
 
