@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -26,5 +27,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workerinput"):
         return
     for name in _folders() - _before:
-        if not name.startswith("pg18-"):
+        if not name.startswith("pg18-") and not _in_use(_ROOTS_FOLDER / name):
             shutil.rmtree(_ROOTS_FOLDER / name, ignore_errors=True)
+
+
+def _in_use(folder: Path) -> bool:
+    """Another run's server may have come meanwhile: its guard holds the folder's lock."""
+    try:
+        with (folder / "guard.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

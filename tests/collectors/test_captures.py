@@ -10,13 +10,13 @@ import pytest
 
 from core.collectors import disk, io, net, system
 from core.collectors.text import unescape
-from tests.parts import need
 
 FOLDER = Path(__file__).parents[3] / "shared" / "captures"
 
 
 def capture(name: str) -> tuple[bytes, Any]:
-    need("captures", (FOLDER / f"{name}.out").exists(), "the folder of captures is not beside the repository")
+    if not (FOLDER / f"{name}.out").exists():  # no part that can be installed: a skip everywhere
+        pytest.skip("the folder of captures is not beside the repository")
     return (FOLDER / f"{name}.out").read_bytes(), json.loads((FOLDER / f"{name}.json").read_text())
 
 
