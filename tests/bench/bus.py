@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from time import perf_counter
 
-from core.events import EventBus, HostPolled, Policy
+from core.events import EventBus, HostPolled
 from tests.bench.figures import Figure
 
 _BURST = 256
@@ -32,14 +32,16 @@ async def ours(events: int, subscribers: int) -> float:
     """Events a second through the bus, error isolation and statistics on."""
     bus, counters = EventBus(), [Counter(events) for _ in range(subscribers)]
     for counter in counters:
-        bus.subscribe(HostPolled, counter.handle, capacity=_BURST, policy=Policy.BLOCK, block_timeout_s=10.0)
+        bus.subscribe(HostPolled, counter.handle, capacity=_BURST)
     event = HostPolled(host="web-01")
     async with bus:
-        started = perf_counter()
+        started, sent = perf_counter(), 0
         for _ in range(events // _BURST):
             for _ in range(_BURST):
-                await bus.emit(event)
-            await asyncio.sleep(0)
+                bus.emit_nowait(event)
+            sent += _BURST
+            while any(counter.seen < sent for counter in counters):
+                await asyncio.sleep(0)
         for counter in counters:
             await counter.done.wait()
         took = perf_counter() - started
