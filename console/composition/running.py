@@ -28,6 +28,7 @@ from core.ports import SystemClock
 from core.ssh.error_mapping import reason_of
 from core.ssh.hostkeys import HostKeyReviews
 
+_INVENTORY_S = 2.0
 log = structlog.get_logger("console")
 
 
@@ -117,19 +118,46 @@ class Running:
         await self.bus.stop(0.1)
 
     async def _fleet(self) -> None:
-        try:
-            hosts = await self.world.start_fleet() if self.world else await asyncio.to_thread(self._inventory)
-        except InfrastructureException as exc:
-            self._say(exc.message)
-            self.bus.emit_nowait(Notice(source="inventory", text=exc.message, level="error"))
-            self.live.set_standing(notices=(exc.message,))
+        if self.world:
+            try:
+                self._take(await self.world.start_fleet())
+            except InfrastructureException as exc:
+                self._inventory_fault(exc)
             return
+        seen: object = None
+        while True:  # hosts added or removed by a command meanwhile are taken up without a restart
+            stamp = await asyncio.to_thread(self._stamp)
+            if stamp != seen:
+                seen = stamp
+                try:
+                    self._take(await asyncio.to_thread(self._inventory))
+                except InfrastructureException as exc:
+                    self._inventory_fault(exc)
+            await asyncio.sleep(_INVENTORY_S)
+
+    def _take(self, hosts: list[Host]) -> None:
+        """Watch these hosts from now on."""
         self._hosts = hosts
-        self.live.set_hosts(hosts)
+        if self.storage.role is not PollerRole.VIEWER:  # a viewer shows the database's copy
+            self.live.set_hosts(hosts)
         self.storage.set_hosts(hosts)
         self.supervisor.set_hosts(hosts)
         if not hosts:
             self._say("no hosts yet")
+
+    def _inventory_fault(self, exc: InfrastructureException) -> None:
+        """Say it once; the hosts known before are watched on."""
+        self._say(exc.message)
+        self.bus.emit_nowait(Notice(source="inventory", text=exc.message, level="error"))
+        self.live.set_standing(notices=(exc.message,))
+
+    def _stamp(self) -> tuple[int, int] | str:
+        """What tells one version of the inventory file from the next."""
+        try:
+            stat = self.settings.inventory_file.stat()
+        except OSError as exc:
+            return str(exc)
+        return stat.st_mtime_ns, stat.st_size
 
     def _inventory(self) -> list[Host]:
         return list(Inventory.load(self.settings.inventory_file).hosts)

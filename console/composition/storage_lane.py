@@ -61,7 +61,7 @@ class StorageLane:
         self._database: Database | None = None
         self._writer: BatchWriter | None = None
         self._lock: PollerLock | None = None
-        self._role = PollerRole.STARTING
+        self.role = PollerRole.STARTING
         self._view = DatabaseView()
         self._hosts: list[Host] = []
         self._inventory_changed = asyncio.Event()
@@ -182,7 +182,7 @@ class StorageLane:
         """As the poller, run the jobs that no background worker runs here."""
         housekeeper = Housekeeper(database, self._clock)
         while True:
-            if self._role is PollerRole.POLLER:
+            if self.role is PollerRole.POLLER:
                 try:
                     await housekeeper.run_due()
                 except InfrastructureException as exc:
@@ -193,7 +193,7 @@ class StorageLane:
         """The database holds a copy of the inventory: tags and addresses beside the history."""
         while True:
             await self._inventory_changed.wait()
-            if self._role is PollerRole.POLLER:
+            if self.role is PollerRole.POLLER:
                 self._inventory_changed.clear()
                 try:
                     await sync_hosts(database, self._hosts)
@@ -205,7 +205,7 @@ class StorageLane:
     async def _following(self, database: Database) -> None:
         """As a viewer, read what the poller stored."""
         while True:
-            if self._role is PollerRole.VIEWER:
+            if self.role is PollerRole.VIEWER:
                 with suppress(InfrastructureException):
                     await self._look_on(database)
             await asyncio.sleep(_FOLLOW_S)
@@ -218,8 +218,8 @@ class StorageLane:
             self._live.apply_sample(sample)
 
     async def _become(self, role: PollerRole, detail: str) -> None:
-        if role is not self._role:
-            self._role = role
+        if role is not self.role:
+            self.role = role
             await self._on_role(role, detail)
 
     def _tell(self, view: DatabaseView) -> None:

@@ -61,7 +61,9 @@ def states(walk: Walk) -> dict[str, tuple[HostState, Reason]]:
     return {h.host.name: (h.state, h.reason) for h in walk.view.hosts}
 
 
-async def test_an_unknown_key_is_reviewed_by_keys_and_true_figures_follow(inventory: Path, home: Path) -> None:
+async def test_an_unknown_key_is_reviewed_by_keys_and_true_figures_follow(
+    inventory: Path, home: Path, sshd: RealSshd
+) -> None:
     async def not_ssh(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await writer.drain()
@@ -101,6 +103,13 @@ async def test_an_unknown_key_is_reviewed_by_keys_and_true_figures_follow(invent
 
         await walk.until(lambda v: v.writer.stored >= 3, 30)
         assert walk.view.writer.dropped == 0
+
+        with Inventory.edit(inventory) as hosts:  # another terminal changes the inventory
+            hosts.remove("closed")
+            hosts.add(Host("later", "127.0.0.1", sshd.port, sshd.user, identity_files=(str(sshd.login_key),)))
+            hosts.save()
+        await walk.until(lambda _: states(walk).get("later", ("",))[0] in (HostState.ONLINE, HostState.DEGRADED), 20)
+        assert "closed" not in states(walk) and states(walk)["real"][0] is not HostState.OFFLINE
 
 
 async def test_a_second_console_looks_on_and_takes_over_when_the_first_is_killed(
