@@ -54,7 +54,7 @@ async def start_demo_server(
         except InfrastructureException as exc:
             await wasm.stop()
             missing = exc.message
-    notice(f"Demo on embedded PostgreSQL, without compression: {missing}")
+    notice(f"{missing} It runs on embedded PostgreSQL instead, without compression.")
     server = EmbeddedServer(folder / "postgres")
     return server, Database(settings.database, settings.retention, await server.start(progress))
 

@@ -88,6 +88,8 @@ class StorageLane:
         if self._world:
             spool = self._world.folder / "spool"
             self._live.set_standing(notices=self._world.notices)
+            for text in self._world.notices:  # the line at the foot may be cut; the Events pane has all of it
+                self._bus.emit_nowait(Notice(source="demo", text=text, level="warning"))
         self._database = database
         self._writer = BatchWriter(database, self._settings.retention, spool, self._clock)
         self.sink.attach(self._writer)

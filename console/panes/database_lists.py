@@ -57,7 +57,7 @@ class TableList(_InfoList):
         return line.column("COMP/DROP", 11, width, head)
 
     def _name_width(self, width: int) -> int:
-        return max(12, min(32, width - (86 if width >= 100 else 57)))
+        return max(12, min(32, width - (86 if width >= 100 else 59)))
 
     def draw_row(self, row: Hashable, width: int) -> Line:
         info, look = self.infos.get(str(row)), self.palette
