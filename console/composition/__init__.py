@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 def run_console(settings_loader: Callable[[], ApplicationSettings], *, demo: bool = False) -> int:
     """Run the console until it is quit; return the exit code. The settings are read after the first paint."""
+    gc.disable()  # imports make much and drop nothing: the services turn the collector on after the first paint
     from console.app import JumpwatchApp
     from console.composition.services import LiveServices
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 from collections.abc import Callable
@@ -67,7 +68,11 @@ class LiveServices:
     async def _run(self, post: Post) -> None:
         """Own everything until cancelled; a fault that nothing below caught is shown, never swallowed."""
         try:
-            settings, make = await asyncio.to_thread(self._prepare)
+            try:
+                settings, make = await asyncio.to_thread(self._prepare)
+            finally:
+                gc.freeze()  # what is imported stays: the collector need not look at it again
+                gc.enable()
             self._running = make(settings, self.say, demo=self._demo)
             self._interval_s = self._running.settings.polling.interval_s
             await self._running.run(post)
