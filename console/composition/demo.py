@@ -57,7 +57,7 @@ class DemoWorld:
         """Start the demo's server; a fallback is told in ``notices``."""
         self._server, database = await start_demo_server(self._settings, self.folder, self._say, self._notice)
         if isinstance(self._server, EmbeddedServer):
-            (self.folder / _ELSEWHERE).write_text(str(self._server.folder), encoding="utf-8")
+            await asyncio.to_thread((self.folder / _ELSEWHERE).write_text, str(self._server.folder), "utf-8")
         return database
 
     async def write_history(self, database: Database) -> str:

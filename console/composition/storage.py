@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ async def start_demo_server(
     settings: ApplicationSettings, folder: Path, progress: Progress, notice: Progress
 ) -> tuple[ManagedServer, Database]:
     """Start TimescaleDB in WebAssembly, or say why not and start the embedded PostgreSQL."""
-    missing = wasm_missing()
+    missing = await asyncio.to_thread(wasm_missing)
     if missing is None:
         wasm = WasmServer(folder / "wasm", settings.cache_dir / "wasm")
         try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from textual.pilot import Pilot
 from console.app import JumpwatchApp
 from console.composition.services import LiveServices
 from core.config import load_settings
-from core.models import FleetView
+from core.inventory import Inventory
+from core.models import FleetView, Host
+from tests.ssh.sshd import RealSshd, need_sshd
 
 
 @pytest.fixture
@@ -25,6 +28,31 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[RealSshd]:
+    need_sshd()
+    server = RealSshd(tmp_path / "sshd").start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def inventory(home: Path, sshd: RealSshd, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three hosts: a real one, a port where nobody listens, a port that answers with something else than SSH."""
+    monkeypatch.setenv("JUMPWATCH_POLLING_INTERVAL_S", "1")
+    monkeypatch.setenv("JUMPWATCH_SSH_CONNECT_TIMEOUT_S", "2")
+    path = home / ".config" / "jumpwatch" / "hosts.toml"
+    with Inventory.edit(path) as hosts:
+        hosts.add(Host("real", "127.0.0.1", sshd.port, sshd.user, identity_files=(str(sshd.login_key),)))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            hosts.add(Host("closed", "127.0.0.1", free.getsockname()[1]))
+        hosts.save()
+    return path
 
 
 class Walk:

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from core.inventory import Inventory
 from core.models import Host, HostState, PollerRole, Reason
 from core.storage.servers import EmbeddedServer
 from tests.integration.conftest import Walk, console
-from tests.ssh.sshd import RealSshd, need_sshd
+from tests.ssh.sshd import RealSshd
 
 SOURCE = Path(__file__).resolve().parents[2]
 POLLER = """
@@ -30,31 +29,6 @@ async def main():
     await asyncio.Event().wait()
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[RealSshd]:
-    need_sshd()
-    server = RealSshd(tmp_path / "sshd").start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def inventory(home: Path, sshd: RealSshd, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three hosts: a real one, a port where nobody listens, a port that answers with something else than SSH."""
-    monkeypatch.setenv("JUMPWATCH_POLLING_INTERVAL_S", "1")
-    monkeypatch.setenv("JUMPWATCH_SSH_CONNECT_TIMEOUT_S", "2")
-    path = home / ".config" / "jumpwatch" / "hosts.toml"
-    with Inventory.edit(path) as hosts:
-        hosts.add(Host("real", "127.0.0.1", sshd.port, sshd.user, identity_files=(str(sshd.login_key),)))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            hosts.add(Host("closed", "127.0.0.1", free.getsockname()[1]))
-        hosts.save()
-    return path
 
 
 def states(walk: Walk) -> dict[str, tuple[HostState, Reason]]:
