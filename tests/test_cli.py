@@ -331,8 +331,9 @@ def embedded(shell: Shell) -> Iterator[Shell]:
 
 def test_the_database_from_nothing_to_an_audited_action(embedded: Shell) -> None:
     steps = embedded.json("db", "init")
-    assert steps and all(step["state"] in ("created", "skipped", "changed") for step in steps)
-    assert all(step["state"] == "skipped" for step in embedded.json("db", "init") if step["step"] != "partitions")
+    assert steps and [s for s in steps if s["state"] not in ("created", "skipped", "changed")] == []
+    again = embedded.json("db", "init")
+    assert [s for s in again if s["state"] != "skipped" and s["step"] != "partitions"] == []
     status = embedded.json("db", "status")
     assert status["state"] == "connected" and status["capability"]["mode"] == "partitions"
     chunks = embedded.json("db", "chunks", "--table", "host_samples")
@@ -340,7 +341,8 @@ def test_the_database_from_nothing_to_an_audited_action(embedded: Shell) -> None
 
     plan = embedded.run("db", "analyze", "host_samples")
     assert "ANALYZE host_samples" in plan.stdout and "--apply --confirm host_samples" in plan.stderr
-    assert embedded.json("db", "retention")["plan"]["refused"].startswith("nothing to do")
+    refused = embedded.json("db", "retention")["plan"]["refused"]
+    assert refused[:13] == "nothing to do", refused
     embedded.run("db", "analyze", "host_samples", "--apply", expect=2)
     assert (
         "not confirmed" in embedded.run("db", "analyze", "host_samples", "--apply", "--confirm", "x", expect=1).stderr

@@ -58,6 +58,7 @@ async def test_an_unknown_key_is_reviewed_by_keys_and_true_figures_follow(
                 }
             )
         )
+        await walk.until(lambda v: bool(v.reviews))
         await walk.pilot.press("h")
         await walk.shown(walk.view.reviews[0].fingerprint)
         await walk.pilot.press("a")
