@@ -91,16 +91,18 @@ class LiveState:
 
     def set_hosts(self, hosts: list[Host]) -> None:
         """Take the inventory; what is known of the hosts that stay is kept."""
-        kept = self._records
-        self._records = {}
+        kept, self._records = self._records, {}
         for host in hosts:
             record = kept.get(host.name) or _Record(host, deque(maxlen=self._history_points))
+            self._records[host.name] = record
+            if record.version and record.host == host:
+                continue  # a viewer reads the same inventory every few seconds: nothing to draw anew
             record.host = host
             if host.maintenance and record.state is HostState.UNKNOWN:
                 record.state = HostState.MAINTENANCE
-            self._records[host.name] = record
             self._touch(record)
-        self._version += 1
+        if list(kept) != list(self._records):
+            self._version += 1
 
     def apply_sample(self, sample: HostSample, *, lag_s: float | None = None) -> None:
         """Take a fresh sample; one older than what is held is history and changes nothing."""

@@ -197,10 +197,4 @@ def log_defect(logger: structlog.stdlib.BoundLogger, error: Exception) -> None:
         (logger.debug if on_stderr else logger.error)("unexpected error", exc_info=error)
 
 
-def error_context(error: InfrastructureException) -> Mapping[str, Any]:
-    """Return what a log line should say of an error: code, message, host, operation; redacted."""
-    picture = error.to_dict()
-    return {key: picture[key] for key in ("error_code", "message", "hostname", "operation") if picture[key]}
-
-
 atexit.register(shutdown_logging)

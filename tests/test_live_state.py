@@ -85,6 +85,15 @@ def test_a_new_inventory_keeps_what_is_known_and_forgets_who_left() -> None:
     assert view.hosts[0].sample is not None and view.hosts[0].host.tags == ("x",)
 
 
+def test_the_same_inventory_once_more_changes_nothing_and_a_shorter_one_does() -> None:
+    state = live()
+    before, version = state.current(), state.version
+    state.set_hosts([Host("web"), Host("db")])
+    assert state.version == version and state.current().hosts[0] is before.hosts[0]
+    state.set_hosts([Host("web")])
+    assert state.version > version and len(state.current().hosts) == 1
+
+
 async def test_only_now_can_be_asked_and_quiet_events_are_no_lines() -> None:
     state = live()
     state.record_event(HostPolled(host="web"))

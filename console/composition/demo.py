@@ -13,9 +13,10 @@ from console.composition.storage import start_demo_server
 from core.config import ApplicationSettings
 from core.database import Database
 from core.models import Host
+from core.retention import plan_compression
 from core.simulator.history import generate_history
 from core.simulator.process import SimulatorProcess
-from core.storage.chunks import StorageChunks, compress_older_than
+from core.storage.chunks import StorageChunks
 from core.storage.history import write_history
 from core.storage.servers import EmbeddedServer, ManagedServer
 
@@ -69,7 +70,7 @@ class DemoWorld:
         if database.capability is None or not database.capability.compression:
             return f"{written} simulated samples of the last {_DAYS} days written by the demo"
         keeper = StorageChunks(database)
-        old = await compress_older_than(keeper, self._settings.retention.compress_after)
+        old = await plan_compression(keeper, datetime.now(UTC), self._settings.retention.compress_after)
         for chunk in old:
             self._say(f"compressing {chunk.hypertable} of {chunk.start:%d %b}")
             await keeper.compress(chunk)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from sqlalchemy import text
 
 from core.exceptions import BusinessLogicError, DatabaseOperationError, ResourceNotFoundError
@@ -135,16 +133,3 @@ class StorageChunks:
         capability = self.database.capability
         if capability is None or not capability.compression:
             raise BusinessLogicError(f"to {verb} {GET_TIMESCALE}", operation=verb)
-
-
-async def compress_older_than(keeper: StorageChunks, age: timedelta, hypertable: str | None = None) -> list[ChunkInfo]:
-    """Return the chunks to compress: uncompressed or partial ones that ended longer than ``age`` ago."""
-    cut = SystemClock().now() - age
-    chunks = await keeper.chunks(hypertable)
-    return [c for c in chunks if c.hypertable in SAMPLE_TABLE and c.end <= cut and (not c.compressed or c.partial)]
-
-
-async def drop_older_than(keeper: StorageChunks, age: timedelta, hypertable: str | None = None) -> list[ChunkInfo]:
-    """Return the chunks to drop: those that ended longer than ``age`` ago."""
-    cut = SystemClock().now() - age
-    return [chunk for chunk in await keeper.chunks(hypertable) if chunk.end <= cut]

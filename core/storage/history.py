@@ -51,10 +51,3 @@ async def write_history(
 async def roll_up(database: Database, first: datetime, last: datetime, progress: Progress = no_progress) -> None:
     """Bring every rollup up to date over the time written, ends included."""
     await rollups.refresh_all(database, first, last + timedelta(microseconds=1), progress)
-
-
-async def newest_sample(database: Database) -> datetime | None:
-    """Return when the newest sample was taken; None where there is none: then the demo writes its history."""
-    from core.storage.queries import newest
-
-    return await newest(database)
