@@ -76,6 +76,10 @@ def make_parser() -> argparse.ArgumentParser:
     config = _group(commands, "config", "the settings in force", common)
     _add(config, "show", "config:show", "every setting and where it came from", common, as_json=True)
     _add(config, "path", "config:path", "files and folders in use", common, as_json=True)
+    _add(
+        config, "validate", "config:validate", "read all settings and say what is wrong with them", common, as_json=True
+    )
+    _add(config, "schema", "config:schema", "print the settings' JSON Schema", common)
     return parser
 
 

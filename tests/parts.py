@@ -14,3 +14,8 @@ def need(name: str, ok: bool, why: str) -> None:
     if os.environ.get("JUMPWATCH_TEST_REQUIRE") == "all":
         pytest.fail(f"{name} is required and missing: {why}")
     pytest.skip(f"needs {name}: {why}")
+
+
+def examples(default: int) -> int:
+    """How many examples Hypothesis makes; JUMPWATCH_TEST_EXAMPLES asks for more than a quick run wants."""
+    return int(os.environ.get("JUMPWATCH_TEST_EXAMPLES", default))

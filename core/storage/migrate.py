@@ -13,7 +13,7 @@ from core.storage.capability import OLDEST_SERVER, fitting_mode
 from core.storage.engine import Database
 from core.storage.steps import StepResult, StepState
 
-HEAD = "0001"
+HEAD = "0002"
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x6A77_0001  # advisory, for the time of a migration
 

@@ -125,6 +125,7 @@ audit = Table(
     Column("ok", Boolean),
     Column("summary", Text),
     Column("body", Text, nullable=False),  # JSON: the plan, or the outcome
+    Column("correlation_id", Text),  # joins the row to the key press, the events and the log lines
     UniqueConstraint("audit_id", "phase"),
     Index("audit_ts", "ts"),
 )
