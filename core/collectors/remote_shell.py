@@ -8,6 +8,8 @@ from __future__ import annotations
 # - sleep runs in the background and is waited for, so that a signal is served at once and the sleep goes with us.
 # - df writes straight to the channel between two of our marks; a timer signals USR2 where it hangs, and a df that
 #   cannot be killed (dead NFS server) is never started a second time. The timer may outlive us by its four seconds.
+# - ksh ends a child that it forks while a trapped signal waits (its df then prints nothing), so heartbeats are ignored
+#   from well before the df to after it: the next one is five seconds away, the silence allowed fifteen.
 SHELL_PROGRAM = """
 n='
 '
@@ -91,6 +93,7 @@ frame() {
   whole netdev /proc/net/dev
   if [ $now -ge $d ]; then
     d=$((now+10))
+    trap '' USR1
     whole mounts /proc/self/mounts
     printf '%s' "$o"
     o=
@@ -100,6 +103,7 @@ frame() {
     job dfi '-P -i'
     kill $w 2>/dev/null
     w=
+    trap beat USR1
   fi
   printf '%s' "$o$N E $q$n"
   q=$((q+1))
