@@ -9,6 +9,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
 
 from console.messages import PlanWanted, Remark
 from console.panes import database_sheet as sheet_of
@@ -124,17 +125,24 @@ class DatabasePane(Pane):
         self._draw()
 
     def on_resize(self, event: events.Resize) -> None:
-        wide = event.size.width >= WIDE and event.size.height >= HIGH
-        if wide != self.has_class("wide"):
-            self.set_class(wide, "wide")
+        self._fit(event.size)
         self._show_section(focus=self.display and self.has_focus_within)
-        self.call_after_refresh(self._draw)
+
+    def _fit(self, size: Size) -> bool:
+        """All sections or one, as the room is; whether that changed."""
+        wide = size.width >= WIDE and size.height >= HIGH
+        changed = wide != self.has_class("wide")
+        self.set_class(wide, "wide")
+        return changed
 
     def _draw(self) -> None:
         totals, strips = self.query_one("#db-totals", LinesView), self.query_one(ChunkStrips)
         database, look = self.view.database, totals.palette
         if totals.size.width < 20:
             return
+        if self._fit(self.size):  # a pane that was hidden may have been told an older size last
+            self._show_section(focus=False)
+            return  # it draws again
         totals.set_lines(sheet_of.totals(database, self.now, totals.size.width, look))
         for each in (self.query_one(ChunkList), self.query_one(JobList)):
             each.now, each.utc = self.now, self.utc
