@@ -39,7 +39,10 @@ class EventBridge:
 
     def _totals(self) -> dict[str, int]:
         stats = self._bus.stats()
-        totals = {"published": sum(stats["published"].values())}
-        for key in ("delivered", "failed", "dropped"):
-            totals[key] = sum(s[key] for s in stats["subscribers"].values())
-        return totals
+        lanes = [lane.total for lane in stats.subscribers.values()]
+        return {
+            "published": sum(stats.published.values()),
+            "delivered": sum(lane.delivered for lane in lanes),
+            "failed": sum(lane.failed for lane in lanes),
+            "dropped": sum(lane.dropped for lane in lanes),
+        }

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
+from pydantic import ValidationError as PydanticError
 
 from core.bus import EventBus as _EventBus
-from core.lanes import Policy, Subscription
+from core.bus_stats import BusStats, Counts, LaneStats
+from core.event_fields import Moment, Number, Severity, Text
+from core.event_versions import CURRENT, lifted, register_adapter, unreadable
+from core.lanes import Policy
 from core.models import HostState, PollerRole, Reason
 
 __all__ = [
@@ -20,16 +24,18 @@ __all__ = [
     "ActionStarted",
     "AnyEvent",
     "BaseEvent",
+    "BusStats",
+    "Counts",
     "DatabaseStateChanged",
     "EventBus",
     "HostKeyWaiting",
     "HostPolled",
     "HostStateChanged",
+    "LaneStats",
     "Notice",
     "Policy",
     "RoleChanged",
     "SamplesDropped",
-    "Subscription",
     "get_event_bus",
     "parse_event",
     "register_adapter",
@@ -48,23 +54,27 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-Severity = Literal["info", "warning", "error"]
-
-
 class BaseEvent(BaseModel):
     """What every event has; ``correlation_id`` joins a poll or a key press to all that came of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
-    id: str = Field(default_factory=_new_id)
+    id: Text = Field(default_factory=_new_id)
     type: str
-    version: int = 1
-    timestamp: datetime = Field(default_factory=_now)
-    source: str = ""
-    correlation_id: str | None = None
-    metadata: dict[str, str] = Field(default_factory=dict)
+    version: Number = 1
+    timestamp: Moment = Field(default_factory=_now)
+    source: Text = ""
+    correlation_id: Text | None = None
+    metadata: dict[Text, Text] = Field(default_factory=dict)
 
     quiet: ClassVar[bool] = False  # too frequent for a log a person reads
+
+    @field_validator("version")
+    @classmethod
+    def _readable(cls, version: int, info: ValidationInfo) -> int:
+        if version != (current := CURRENT.get(str(info.data.get("type")), version)):
+            raise ValueError(f"this program makes and reads version {current}")
+        return version
 
     @property
     def severity(self) -> Severity:
@@ -80,8 +90,8 @@ class HostPolled(BaseEvent):
     """A sample arrived: the latest figures, None where unknown."""
 
     type: Literal["host.polled"] = "host.polled"
-    host: str
-    seq: int = 0
+    host: Text
+    seq: Number = 0
     cpu_pct: float | None = None
     mem_pct: float | None = None
     disk_pct: float | None = None
@@ -94,11 +104,11 @@ class HostStateChanged(BaseEvent):
     """A host's state changed; emitted once, not each tick."""
 
     type: Literal["host.state"] = "host.state"
-    host: str
+    host: Text
     old: HostState
     new: HostState
     reason: Reason = Reason.NONE
-    detail: str = ""
+    detail: Text = ""
 
     @property
     def severity(self) -> Severity:
@@ -112,8 +122,8 @@ class HostKeyWaiting(BaseEvent):
     """A host key waits for review."""
 
     type: Literal["hostkey.waiting"] = "hostkey.waiting"
-    host: str
-    fingerprint: str
+    host: Text
+    fingerprint: Text
     changed: bool = False
 
     @property
@@ -128,8 +138,8 @@ class DatabaseStateChanged(BaseEvent):
     """The database came, went or was found unfit."""
 
     type: Literal["database.state"] = "database.state"
-    state: str
-    detail: str = ""
+    state: Text
+    detail: Text = ""
 
     @property
     def severity(self) -> Severity:
@@ -144,7 +154,7 @@ class RoleChanged(BaseEvent):
 
     type: Literal["poller.role"] = "poller.role"
     role: PollerRole
-    detail: str = ""
+    detail: Text = ""
 
     def summary(self) -> str:
         return f"this console is the {self.role}" + (f": {self.detail}" if self.detail else "")
@@ -154,8 +164,8 @@ class SamplesDropped(BaseEvent):
     """Samples were lost at the spool's bounds, or a row could not be stored."""
 
     type: Literal["samples.dropped"] = "samples.dropped"
-    dropped: int
-    reason: str = ""
+    dropped: Number
+    reason: Text = ""
 
     @property
     def severity(self) -> Severity:
@@ -169,9 +179,9 @@ class ActionStarted(BaseEvent):
     """An action's intent was audited and it runs."""
 
     type: Literal["action.started"] = "action.started"
-    action: str
-    audit_id: str
-    title: str = ""
+    action: Text
+    audit_id: Text
+    title: Text = ""
 
     def summary(self) -> str:
         return f"{self.title or self.action} started, audit {self.audit_id}"
@@ -181,10 +191,10 @@ class ActionFinished(BaseEvent):
     """An action ended; the audit row says the rest."""
 
     type: Literal["action.finished"] = "action.finished"
-    action: str
-    audit_id: str
+    action: Text
+    audit_id: Text
     ok: bool
-    text: str = ""
+    text: Text = ""
 
     @property
     def severity(self) -> Severity:
@@ -198,7 +208,7 @@ class Notice(BaseEvent):
     """A line that a person should see once."""
 
     type: Literal["notice"] = "notice"
-    text: str
+    text: Text
     level: Severity = "info"
 
     @property
@@ -222,29 +232,26 @@ AnyEvent = Annotated[
     Field(discriminator="type"),
 ]
 _ADAPTER: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
-Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
-_UPGRADES: dict[tuple[str, int], Upgrade] = {}
-
-
-def register_adapter(event_type: str, version: int, upgrade: Upgrade) -> None:
-    """Teach ``parse_event`` to lift a payload of ``event_type`` from ``version`` to the next one."""
-    _UPGRADES[event_type, version] = upgrade
+CURRENT.update(
+    (kind.model_fields["type"].default, kind.model_fields["version"].default)
+    for kind in get_args(get_args(AnyEvent)[0])
+)
 
 
 def parse_event(payload: Mapping[str, Any]) -> BaseEvent:
-    """Read an event back from its JSON object; older versions are lifted step by step. Raises pydantic's error."""
-    data = dict(payload)
-    while upgrade := _UPGRADES.get((str(data.get("type")), int(data.get("version", 1)))):
-        version = int(data.get("version", 1))
-        data = upgrade(data)
-        data["version"] = version + 1
-    return _ADAPTER.validate_python(data) if not isinstance(data.get("timestamp"), str) else _from_json(data)
+    """Read an event back from its JSON object, or from ``model_dump``; older versions are lifted step by step.
 
-
-def _from_json(data: dict[str, Any]) -> BaseEvent:
-    from pydantic_core import to_json
-
-    return _ADAPTER.validate_json(to_json(data))
+    Raises ValidationError with the code EVENT_TYPE_UNKNOWN, EVENT_VERSION_UNKNOWN or EVENT_MALFORMED; it names fields
+    and never their values.
+    """
+    data = lifted(dict(payload))
+    try:
+        return _ADAPTER.validate_python(data)
+    except PydanticError as exc:
+        faults = {
+            ".".join(map(str, e["loc"][1:])): e["type"] for e in exc.errors(include_input=False, include_url=False)
+        }
+        raise unreadable(data, "is malformed", "EVENT_MALFORMED", faults) from None
 
 
 class EventBus(_EventBus[BaseEvent]):

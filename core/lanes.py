@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Hashable
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from enum import StrEnum
+from itertools import chain, repeat
 from time import monotonic
 from typing import Any
 
 import structlog
 
+from core.bus_stats import Counts, LaneStats
+
 Handler = Callable[[Any], Awaitable[None] | None]
 log = structlog.get_logger("core.bus")
 
-_TURN = 64  # events handled before the loop gets a turn, so that a busy lane never starves the screen
+# A busy lane never starves the screen: after so many events it looks at the clock, and goes on until its turn is over
+_STRETCH, _TURN_S = 64, 0.0005
 
 
 class Policy(StrEnum):
@@ -27,8 +31,28 @@ class Policy(StrEnum):
     BLOCK = "block"  # ``emit`` waits up to the timeout, then the event is dropped and counted
 
 
+class Hold:
+    """An event before a full lane, and the emitter that waits with it; ``settled`` once the lane answers for it."""
+
+    __slots__ = ("event", "settled", "wake")
+
+    def __init__(self, event: Any) -> None:
+        self.event, self.settled = event, False
+        self.wake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def settle(self) -> None:
+        """The lane has taken the event, or counted it as dropped: the emitter may go on."""
+        self.settled = True
+        if not self.wake.done():
+            self.wake.set_result(None)
+
+
 class Subscription:
-    """One subscriber's lane with its counters; made by EventBus.subscribe."""
+    """One subscriber's lane with its counters; made by EventBus.subscribe.
+
+    Deliveries are not counted one by one: they are what was published since the lane began, less what waits, failed,
+    was dropped or was coalesced. So the rare ways out are counted, and the common one costs nothing.
+    """
 
     def __init__(
         self,
@@ -40,120 +64,236 @@ class Subscription:
         policy: Policy,
         key: Callable[[Any], Hashable] | None,
         block_timeout_s: float,
+        batch: bool,
+        published_before: Mapping[type, int],
     ) -> None:
         if capacity < 1:
             raise ValueError("capacity must be at least 1")
         if (policy is Policy.COALESCE) != (key is not None):
             raise ValueError("a key goes with the policy coalesce, and only with it")
-        self.types, self.handler, self.name = types, handler, name
-        self.capacity, self.policy, self.block_timeout_s = capacity, policy, block_timeout_s
-        self._key = key
-        self._is_async = inspect.iscoroutinefunction(handler)
-        self._queue: deque[Any] = deque()
-        self._keyed: OrderedDict[Hashable, Any] = OrderedDict()
-        self._waiter: asyncio.Future[None] | None = None
-        self._room: deque[asyncio.Future[None]] = deque()
-        self._waiting_since: float | None = None
-        self._busy = False
-        self.delivered = self.failed = self.dropped = self.coalesced = 0
+        self.types, self.name, self.capacity, self.block_timeout_s = types, name, capacity, block_timeout_s
+        self.policy, self._handler, self._key, self._before = policy, handler, key, published_before
+        self._is_async, self._batch = inspect.iscoroutinefunction(handler), batch
+        self.queue: deque[Any] = deque()  # events, or where they are coalesced their keys
+        self._keyed: dict[Hashable, Any] = {}
+        self.quick = 0  # with fewer waiting the bus appends to the queue unasked: none while asleep or ending
+        self._asleep: asyncio.Future[None] | None = None
+        self._holds: deque[Hold] = deque()
+        self._in_hand: Any = None
+        self._ending = False
+        self._failed: Counter[type] = Counter()
+        self._dropped: Counter[type] = Counter()
+        self._coalesced: Counter[type] = Counter()
+        self._since, self._mark_at, self._ahead = 0.0, 0.0, 0
 
     @property
     def depth(self) -> int:
         """Events that wait."""
-        return len(self._keyed) if self._key else len(self._queue)
-
-    @property
-    def idle(self) -> bool:
-        """Nothing waits and no handler runs."""
-        return not self.depth and not self._busy
+        return len(self.queue)
 
     @property
     def lag_s(self) -> float:
-        """How long the lane has been without being empty, in seconds."""
-        return 0.0 if self._waiting_since is None else monotonic() - self._waiting_since
+        """Seconds that the oldest event not yet handled has waited, at most; 0 where there is none.
+
+        Exact where it came to an empty lane. In a busy one it counts from a mark, which is set anew once all that
+        waited at the last one is handled: it never says too little, and costs nothing an event.
+        """
+        return monotonic() - self._since if self.queue or self._in_hand is not None else 0.0
+
+    def stats(self, published: Mapping[type, int]) -> LaneStats:
+        """Work out this moment's figures from what was published by type."""
+        waiting = Counter(map(type, chain(self._held(), self._handled())))
+        by_type = {
+            kind: Counts(
+                delivered=count
+                - self._before.get(kind, 0)
+                - sum(c[kind] for c in (waiting, self._failed, self._dropped, self._coalesced)),
+                failed=self._failed[kind],
+                dropped=self._dropped[kind],
+                coalesced=self._coalesced[kind],
+            )
+            for kind, count in published.items()
+            if issubclass(kind, self.types)
+        }
+        counts = by_type.values()
+        total = Counts(
+            delivered=sum(c.delivered for c in counts),
+            failed=self._failed.total(),
+            dropped=self._dropped.total(),
+            coalesced=self._coalesced.total(),
+        )
+        return LaneStats({kind.__name__: c for kind, c in by_type.items()}, total, self.depth, self.lag_s)
+
+    def _held(self) -> list[Any]:
+        """What waits in the lane, and before it with its emitters."""
+        return [*(self._keyed.values() if self._key else self.queue), *(hold.event for hold in self._holds)]
+
+    def _handled(self) -> list[Any]:
+        """What is in the handler's hands."""
+        if self._in_hand is None:
+            return []
+        return list(self._in_hand) if self._batch else [self._in_hand]
 
     def offer(self, event: Any) -> bool:
         """Take the event by the lane's policy; False only where a blocking lane is full."""
-        if self._key is not None:
-            self._offer_keyed(self._key(event), event)
+        if self._ending:
+            self.drop(event)
+        elif self._key is not None:
+            self._offer_keyed(self._key, event)
+        elif len(self.queue) < self.capacity:
+            self.queue.append(event)
+        elif self.policy is Policy.BLOCK:
+            return False
+        elif self.policy is Policy.DROP_NEWEST:
+            self.drop(event)
         else:
-            queue = self._queue
-            if len(queue) >= self.capacity:
-                if self.policy is Policy.BLOCK:
-                    return False
-                self.dropped += 1
-                if self.policy is Policy.DROP_NEWEST:
-                    return True
-                queue.popleft()
-            queue.append(event)
-        if self._waiting_since is None:
-            self._waiting_since = monotonic()
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
+            self._drop_first(self.queue.popleft())
+            self.queue.append(event)
+        if self._asleep is not None:
+            self._wake()
         return True
 
-    def _offer_keyed(self, key: Hashable, event: Any) -> None:
-        if key in self._keyed:
-            self.coalesced += 1
-        elif len(self._keyed) >= self.capacity:
-            self._keyed.popitem(last=False)
-            self.dropped += 1
+    def _offer_keyed(self, key_of: Callable[[Any], Hashable], event: Any) -> None:
+        try:
+            key = key_of(event)
+            replaced = self._keyed.get(key)
+        except Exception:  # the subscriber's fault, as in _deliver: the emitter never hears of it
+            self._failed[type(event)] += 1
+            log.exception("event key failed", subscriber=self.name, event_type=type(event).__name__)
+            return
+        if replaced is not None:
+            self._coalesced[type(replaced)] += 1
+        else:
+            if len(self.queue) >= self.capacity:
+                self._drop_first(self._keyed.pop(self.queue.popleft()))
+            self.queue.append(key)
         self._keyed[key] = event
 
-    async def offer_waiting(self, event: Any) -> None:
-        """Wait for room up to the lane's timeout; drop and count the event where none comes."""
-        deadline = monotonic() + self.block_timeout_s
-        while not self.offer(event):
-            room = asyncio.get_running_loop().create_future()
-            self._room.append(room)
-            try:
-                async with asyncio.timeout(max(0.0, deadline - monotonic())):
-                    await room
-            except TimeoutError:
-                self.dropped += 1
-                return
+    def drop(self, event: Any) -> None:
+        """Count an event that the handler will not see."""
+        self._dropped[type(event)] += 1
+
+    def _drop_first(self, event: Any) -> None:
+        self.drop(event)
+        self._ahead -= 1
+
+    def hold(self, event: Any) -> Hold:
+        """Queue up before the full lane."""
+        self._holds.append(hold := Hold(event))
+        return hold
+
+    def release(self, hold: Hold) -> None:
+        """The emitter waits no longer: the event is dropped and counted, if the lane did not take it."""
+        if not hold.settled:
+            hold.settled = True
+            self._holds.remove(hold)
+            self.drop(hold.event)
+
+    def begin(self) -> None:
+        """Events may come, from now until ``finish``."""
+        self._ending = False
+        if self._in_hand is None:
+            self._first_comes()
+        self._wake()
+
+    def finish(self) -> None:
+        """Take no more; ``run`` hands on what waits, then ends."""
+        self._ending = True
+        self._wake()
+
+    def discard(self) -> Counter[type]:
+        """Drop and count all that waits, here and with its emitters; return it by type."""
+        left = Counter(map(type, self._held()))
+        self._dropped.update(left)
+        self.queue.clear()
+        self._keyed.clear()
+        while self._holds:
+            self._holds.popleft().settle()
+        return left
+
+    def cut_off(self) -> Counter[type]:
+        """The handler was cancelled: count the event that it held as dropped, and return it by type."""
+        left = Counter(map(type, self._handled()))
+        self._dropped.update(left)
+        self._in_hand = None
+        return left
+
+    def _wake(self) -> None:
+        """Something came, or the end: let ``run`` look, and the bus append what follows."""
+        self.quick = 0 if self._key or self._ending else self.capacity
+        if self._asleep is not None:
+            self._first_comes()
+            if not self._asleep.done():
+                self._asleep.set_result(None)
+            self._asleep = None
+
+    def _first_comes(self) -> None:
+        self._since, self._ahead = monotonic(), 0
+        self._mark_at = self._since
 
     async def run(self) -> None:
-        """Deliver in order until cancelled; a failing handler is logged and counted, and the next event follows."""
+        """Deliver in order until finished and empty; a failing handler is logged and counted, the others follow."""
         while True:
-            if not self.depth:
-                self._waiting_since = None
-                self._waiter = waiter = asyncio.get_running_loop().create_future()
-                await waiter
-            self._busy = True
-            try:
-                await self._deliver(min(self.depth, _TURN))
-            finally:
-                self._busy = False
-            await asyncio.sleep(0)
+            if self.depth:
+                await self._turn()
+            if self.depth:
+                await asyncio.sleep(0)
+                continue
+            if self._ending:
+                return
+            self.quick, self._asleep = 0, asyncio.get_running_loop().create_future()
+            await self._asleep
+
+    async def _turn(self) -> None:
+        """Hand on what waits, until the lane is empty or the loop should have a turn."""
+        until = monotonic() + _TURN_S
+        while True:
+            if self._ahead <= 0:  # all that waited at the last mark is handled: the oldest one came after it
+                self._since, self._mark_at, self._ahead = self._mark_at, monotonic(), self.depth
+            count = min(self.depth, _STRETCH)
+            self._ahead -= count
+            await self._deliver(count)
+            if not self.depth or monotonic() >= until:
+                return
 
     async def _deliver(self, count: int) -> None:
-        """Hand ``count`` events to the handler. The bus's hot path: what can be is a local name."""
-        take = self._queue.popleft if self._key is None else self._take_keyed
-        handler, is_async, room = self.handler, self._is_async, self._room
-        for _ in range(count):
-            event = take()
+        """Hand the first events to the handler. The bus's hot path: what can be is a local name."""
+        queue, holds, plain = self.queue, self._holds, not (self._key or self._batch)
+        handler, is_async = self._handler, self._is_async
+        for _ in repeat(None, 1 if self._batch else count):
+            try:
+                event = queue.popleft()
+            except IndexError:  # the handler unsubscribed itself: what waited is gone
+                break
+            self._in_hand = event = event if plain else self._gather(event, count)
+            if holds:
+                self._admit()
             try:
                 result = handler(event)
                 if is_async or (result is not None and inspect.isawaitable(result)):
                     await result  # type: ignore[misc]
-                self.delivered += 1
-            except Exception:  # the boundary of a subscriber: logged, counted, the others run
-                self.failed += 1
+            except (Exception, asyncio.CancelledError) as exc:  # the boundary of a subscriber: the others run
+                if isinstance(exc, asyncio.CancelledError) and _cancelled():
+                    raise
+                self._failed.update(map(type, self._handled()))
                 log.exception("event handler failed", subscriber=self.name, event_type=type(event).__name__)
-            if room:
-                self._make_room()
+        self._in_hand = None
 
-    def _take_keyed(self) -> Any:
-        return self._keyed.popitem(last=False)[1]
+    def _gather(self, first: Any, count: int) -> Any:
+        """Turn what was taken from the queue into what the handler gets: the key's event, or a list of events."""
+        items = [first, *(self.queue.popleft() for _ in range(count - 1))] if self._batch else [first]
+        events = [self._keyed.pop(item) for item in items] if self._key else items
+        return events if self._batch else events[0]
 
-    def _make_room(self) -> None:
-        """Wake one emitter that waits."""
-        while self._room and len(self._queue) < self.capacity:
-            room = self._room.popleft()
-            if not room.done():
-                room.set_result(None)
-                return
+    def _admit(self) -> None:
+        """Let emitters' events in, in the places of those that were taken."""
+        while self._holds and len(self.queue) < self.capacity:
+            hold = self._holds.popleft()
+            self.queue.append(hold.event)
+            hold.settle()
+
+
+def _cancelled() -> bool:
+    """This very task is meant, and not just something that the handler waited for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

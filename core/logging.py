@@ -5,24 +5,29 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import queue
+import re
 import secrets
 import sys
+import threading
+import traceback
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol
 
 import structlog
 from structlog.types import Processor
 
-from core.exceptions import InfrastructureException
-from core.redaction import MASK, is_secret_name, redact
+from core.logfile import LogFile
+from core.redaction import MASK, is_secret_name, redact, redact_text, safe_text
 
 _QUIET = ("asyncssh", "sqlalchemy", "alembic")
-_QUEUE_SIZE = 10_000
-_state: dict[str, QueueListener] = {}
+_MOST_TEXT = 8000  # characters of one value in a log line
+_MOST_VALUES = 500  # in one line
+_PLACE = re.compile(
+    r"([\w-]*)[^\w%]{0,4}%[-#0 +]*\d*(?:\.\d+)?([a-zA-Z%])"
+)  # of an argument: the word before, its kind
 
 
 class LogOptions(Protocol):
@@ -69,16 +74,73 @@ def correlation(correlation_id: str | None = None, **context: str) -> Iterator[s
 
 
 def redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Mask secrets in a log line by name and by pattern; our errors become their redacted picture."""
+    """Mask secrets in a log line by name, by type and by pattern; errors become their redacted picture or text."""
     for key, value in event.items():
-        if key.startswith("_"):  # structlog's own record
+        if key[:1] == "_":  # structlog's own record
             continue
-        if isinstance(value, InfrastructureException):
-            event[key] = value.to_dict()
-        elif is_secret_name(key) and value is not None:
+        if is_secret_name(key) and value is not None:
             event[key] = MASK
         else:
-            event[key] = redact(value, max_text=8000)
+            event[key] = redact(value, max_text=_MOST_TEXT, most=_MOST_VALUES)
+    return event
+
+
+def _traceback_text(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> str:
+    """Return the traceback with its causes and notes, redacted, without local variables; a long one loses its middle.
+
+    The end of a traceback is what went wrong, so that is kept.
+    """
+    try:
+        text = "".join(traceback.format_exception(*exc_info)).rstrip("\n")
+    except Exception:  # noqa: BLE001 - of an error whose own parts fail: its type must do
+        return f"{exc_info[0].__name__} (its traceback cannot be read)"
+    if len(text) > 8 * _MOST_TEXT:
+        _half_a_word, *rest = text[-6 * _MOST_TEXT :].split(None, 1)
+        text = "\n".join((text[:_MOST_TEXT], "…", *rest))
+    text = redact_text(text)
+    return text if len(text) <= _MOST_TEXT else text[:1500] + "\n…\n" + text[1504 - _MOST_TEXT :]
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Redacts the arguments of foreign records while they still have names and types; never raises."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        try:
+            if record.args and not isinstance(record.msg, dict):
+                record = logging.makeLogRecord(record.__dict__)
+                record.args = _redacted(record.args, str(record.msg))
+            return super().format(record)
+        except Exception as error:  # noqa: BLE001 - of whatever was logged: the line is told, the program goes on
+            told = logging.makeLogRecord(
+                {"name": record.name, "levelno": record.levelno, "levelname": record.levelname}
+            )
+            told.msg = f"a log line cannot be written ({type(error).__name__}): {safe_text(record.msg, 200)}"
+            return super().format(told)
+
+
+def _redacted(args: Any, template: str) -> Any:
+    """Return %-arguments with their secrets hidden; numbers and texts stay what they are."""
+    if isinstance(args, Mapping):
+        return redact(args, max_text=_MOST_TEXT, most=_MOST_VALUES)
+    places = [place for place in _PLACE.finditer(template) if place[2] != "%"]
+    return tuple(
+        MASK
+        if number < len(places) and places[number][2] in "sra" and is_secret_name(places[number][1])  # password=%s
+        else one
+        if isinstance(one, str | int | float | None)
+        else redact(one, max_text=_MOST_TEXT, most=_MOST_VALUES)
+        for number, one in enumerate(args)
+    )
+
+
+def _printable(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Escape control characters where lines are for people: nothing in a log may steer a terminal or forge a line."""
+    for key, value in event.items():
+        if type(value) is str and not value.isprintable():
+            lines = value.split("\n") if key == "exception" else [value]
+            event[key] = "\n".join(
+                "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line) for line in lines
+            )
     return event
 
 
@@ -90,16 +152,15 @@ def configure_logging(settings: LogSettings, *, to_stderr: bool) -> str:
     shutdown_logging()
     chain: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        structlog.processors.ExceptionRenderer(_traceback_text),
+        redact_event,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        redact_event,
     ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            structlog.stdlib.PositionalArgumentsFormatter(),
             *chain,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -107,16 +168,18 @@ def configure_logging(settings: LogSettings, *, to_stderr: bool) -> str:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    formatter = structlog.stdlib.ProcessorFormatter(
+    formatter = _Formatter(
         foreign_pre_chain=chain,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(settings, to_stderr)],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(settings, to_stderr)],
     )
     notice = ""
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    logging.raiseExceptions = False  # logging's own complaints would land on the screen, with unredacted arguments
     if not to_stderr:
-        logging.raiseExceptions = False  # logging's own complaints would land on the screen
+        _free_the_screen()
         try:
-            handler = _file_handler(settings)
+            options = settings.logging
+            handler = LogFile(settings.log_file, max_bytes=options.max_bytes, backups=options.backups)
         except OSError as error:
             handler = logging.NullHandler()
             notice = f"no log is kept: {settings.log_file}: {error.strerror} (set JUMPWATCH_LOGGING_FILE)"
@@ -124,21 +187,25 @@ def configure_logging(settings: LogSettings, *, to_stderr: bool) -> str:
     level = _level(settings, to_stderr)
     _install(handler, level)
     # What asyncio finds when it clears up after an interrupt is for the log file, not for a command's stderr.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL if to_stderr and level != "DEBUG" else logging.WARNING)
+    asyncio_quiet = to_stderr and level != "DEBUG"
+    logging.getLogger("asyncio").setLevel("CRITICAL" if asyncio_quiet else _at_least_warning(level))
     logging.lastResort = None  # at exit, with our handlers gone, nothing may be printed past them
     return notice
 
 
 def shutdown_logging() -> None:
-    """Write what is queued, close the log file and take our handlers away."""
-    listener = _state.pop("listener", None)
-    if listener is not None:
-        listener.stop()
-        for handler in listener.handlers:
-            handler.close()
+    """Write what is queued, close the log file and take our handlers and hooks away."""
     root = logging.getLogger()
     for handler in [one for one in root.handlers if getattr(one, "jumpwatch", False)]:
         root.removeHandler(handler)
+        handler.close()
+    if threading.excepthook is _thread_ended:
+        threading.excepthook = threading.__excepthook__
+    if sys.unraisablehook is _unraisable:
+        sys.unraisablehook = _before.pop("unraisable", sys.__unraisablehook__)
+
+
+_before: dict[str, Any] = {}  # the hooks that ours stand in for
 
 
 def _install(handler: logging.Handler, level: str) -> None:
@@ -147,8 +214,37 @@ def _install(handler: logging.Handler, level: str) -> None:
     root.addHandler(handler)
     root.setLevel(level)
     for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(_at_least_warning(level))
     logging.captureWarnings(True)
+
+
+def _at_least_warning(level: str) -> int:
+    return max(logging.WARNING, logging.getLevelNamesMapping()[level])
+
+
+def _free_the_screen() -> None:
+    """Take away what would write to the terminal past us: others' handlers, and the interpreter's last words."""
+    terminal = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    known = [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    for logger in [logging.root, *known]:
+        for handler in logger.handlers[:]:
+            if isinstance(handler, logging.StreamHandler) and handler.stream in terminal:
+                logger.removeHandler(handler)
+    _before["unraisable"] = sys.unraisablehook
+    threading.excepthook, sys.unraisablehook = _thread_ended, _unraisable
+
+
+def _thread_ended(args: threading.ExceptHookArgs) -> None:
+    if args.exc_type is not SystemExit:
+        logging.getLogger(__name__).error(
+            "thread %s ended by an error", args.thread.name if args.thread else "?", exc_info=args.exc_value
+        )
+
+
+def _unraisable(args: Any) -> None:
+    logging.getLogger(__name__).error(
+        "%s: %s", args.err_msg or "ignored", safe_text(args.object, 200), exc_info=args.exc_value
+    )
 
 
 def _level(settings: LogSettings, to_stderr: bool) -> str:
@@ -157,36 +253,13 @@ def _level(settings: LogSettings, to_stderr: bool) -> str:
     return settings.logging.level.upper() if chosen else "WARNING"
 
 
-def _renderer(settings: LogSettings, to_stderr: bool) -> Processor:
+def _renderers(settings: LogSettings, to_stderr: bool) -> list[Processor]:
     for_people = to_stderr and "logging.format" not in settings.origins
     if settings.logging.format == "json" and not for_people:
-        return structlog.processors.JSONRenderer(default=str)
-    return structlog.dev.ConsoleRenderer(colors=to_stderr and sys.stderr.isatty() and "NO_COLOR" not in os.environ)
-
-
-class _DroppingQueueHandler(QueueHandler):
-    """Hands formatted lines to the writing thread; drops, never waits, where a slow disk lets the queue fill."""
-
-    def enqueue(self, record: logging.LogRecord) -> None:
-        try:
-            self.queue.put_nowait(record)
-        except queue.Full:
-            self.dropped = getattr(self, "dropped", 0) + 1
-
-
-def _file_handler(settings: LogSettings) -> logging.Handler:
-    """Open the rotating file (0600) behind a thread, for a write to a slow disk must not hold the loop."""
-    path = settings.log_file
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600))
-    file = RotatingFileHandler(
-        path, maxBytes=settings.logging.max_bytes, backupCount=settings.logging.backups, encoding="utf-8"
-    )
-    lines: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_SIZE)
-    listener = QueueListener(lines, file)
-    listener.start()
-    _state["listener"] = listener
-    return _DroppingQueueHandler(lines)
+        return [structlog.processors.JSONRenderer()]
+    colors = to_stderr and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    plain = structlog.dev.plain_traceback  # the other ones show local variables
+    return [_printable, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
 
 
 def log_defect(logger: structlog.stdlib.BoundLogger, error: Exception) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 import structlog
 
 from console.composition.demo import DemoWorld, demo_settings
+from console.composition.losses import Losses
 from console.composition.oneshot import limits_of, make_factory
 from console.composition.storage_lane import StorageLane
 from console.event_bridge import EventBridge
@@ -41,6 +42,7 @@ class Running:
         self.clock = SystemClock()
         self.actor = getpass.getuser()
         self.bus = EventBus()
+        self._losses = Losses(self.bus, self.clock)
         polling, monitoring = settings.polling, settings.monitoring
         self.live = LiveState(self.clock, history_points=polling.history_points, event_history=monitoring.event_history)
         self.gate = Gate(read_only=True)
@@ -181,7 +183,9 @@ class Running:
     def _refresh(self) -> None:
         """Bring what is asked rather than told into the live state; four times a second."""
         reviews = self.keys.pending()
-        self.live.set_standing(writer=self.storage.sink.stats(), reviews=reviews)
+        writer = self.storage.sink.stats()
+        self.live.set_standing(writer=writer, reviews=reviews)
+        self._losses.look(writer)
         for review in reviews:
             self._announce(review)
 
