@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from core.redaction import redact, redact_text
+from core.redaction import redact, safe_text
 
 MAX_DICT_BYTES = 1024
-_MAX_MESSAGE = 300
+_MAX_TEXT = 4000  # of a message or a stderr that is kept
 _MAX_DETAIL = 200
+_MOST_DETAILS = 64  # values in all, at any depth
+_ROOM = {"error": 64, "error_code": 64, "message": 320, "hostname": 100, "operation": 64}  # bytes of JSON
 
 
 class InfrastructureException(Exception):
-    """Base of all errors of core: a message for a person, a code for a program, context without secrets."""
+    """Base of all errors of core: a message for a person, a code for a program, context without secrets.
+
+    What is given is redacted at once, so that no copy, pickle, traceback or repr can hold a secret.
+    """
 
     default_code: ClassVar[str] = "INFRASTRUCTURE_ERROR"
 
@@ -23,52 +29,76 @@ class InfrastructureException(Exception):
         message: str,
         *,
         error_code: str | None = None,
-        details: dict[str, Any] | None = None,
+        details: Mapping[str, Any] | None = None,
         hostname: str | None = None,
         operation: str | None = None,
     ) -> None:
-        self.message = redact_text(message)
+        self.message = safe_text(message, _MAX_TEXT)
         super().__init__(self.message)
         self.error_code = error_code or self.default_code
-        self.details: dict[str, Any] = dict(details or {})
-        self.hostname = hostname
-        self.operation = operation
+        self.details: dict[str, Any] = _details(details) if details else {}
+        self.hostname = hostname and safe_text(hostname, _MAX_DETAIL)
+        self.operation = operation and safe_text(operation, _MAX_DETAIL)
         self.timestamp = datetime.now(UTC)
 
+    def add_note(self, note: str) -> None:
+        """Add a line that tracebacks show, redacted."""
+        super().add_note(safe_text(note, _MAX_TEXT))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What was put into details since goes out redacted too, and what cannot be pickled goes as its text.
+        return type(self), (self.message,), {**self.__dict__, "details": _details(self.details)}
+
     def to_dict(self) -> dict[str, Any]:
-        """Return a redacted, JSON-able picture of at most 1 KiB (UTF-8), for logs and an HTTP edge."""
+        """Return a redacted, JSON-able picture of at most 1 KiB (UTF-8), for logs and an HTTP edge; never raises."""
         picture: dict[str, Any] = {
             "error": type(self).__name__,
-            "error_code": self.error_code[:64],
-            "message": redact(self.message, max_text=_MAX_MESSAGE),
-            "hostname": redact(self.hostname, max_text=100),
-            "operation": redact(self.operation, max_text=60),
-            "timestamp": self.timestamp.isoformat(),
-            "details": redact(self.details, max_text=_MAX_DETAIL),
+            "error_code": self.error_code,
+            "message": self.message,
+            "hostname": self.hostname,
+            "operation": self.operation,
         }
+        for key, room in _ROOM.items():
+            if picture[key] is not None:
+                picture[key] = _cut(safe_text(picture[key], room), room)
+        picture["timestamp"] = self.timestamp.isoformat()
+        picture["details"] = _details(self.details)
         if _size(picture) > MAX_DICT_BYTES:
-            picture["details"] = _fitting(picture["details"], MAX_DICT_BYTES - _size({**picture, "details": {}}) - 24)
-        if _size(picture) > MAX_DICT_BYTES:  # characters of several bytes: the message alone can be too long
-            picture["message"] = str(picture["message"])[: _MAX_MESSAGE // 4]
-            picture["hostname"] = str(picture["hostname"])[:25] if picture["hostname"] else None
-            picture["operation"] = str(picture["operation"])[:15] if picture["operation"] else None
+            room = MAX_DICT_BYTES - _size({**picture, "details": {}})
+            picture["details"] = _fitting(picture["details"], room)
         return picture
 
 
+def _details(details: Mapping[str, Any]) -> dict[str, Any]:
+    copied = redact(details, max_text=_MAX_DETAIL, most=_MOST_DETAILS)
+    return copied if isinstance(copied, dict) else {"cut": True}  # a mapping that cannot be read
+
+
 def _size(value: Any) -> int:
-    return len(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace"))
+    return len(json.dumps(value, ensure_ascii=False).encode())
 
 
-def _fitting(details: dict[str, Any], budget: int) -> dict[str, Any]:
-    """Keep the entries that fit the budget in bytes, in order; say that some were left out."""
+def _cut(text: str, room: int) -> str:
+    """Return as much of the text as takes ``room`` bytes as JSON, where one character may take six."""
+    if _size(text) <= room:
+        return text
+    text = text.rstrip("…")
+    while text and (over := _size(text + "…") - room) > 0:
+        text = text[: -(over // 6 + 1)]
+    return text + "…"
+
+
+def _fitting(details: dict[str, Any], room: int) -> dict[str, Any]:
+    """Keep the entries that fit the room in bytes, in order; say that some were left out."""
     kept: dict[str, Any] = {}
+    room -= _size({"cut": True})
     for key, value in details.items():
         cost = _size({key: value}) + 2
-        if cost > budget:
+        if cost <= room:
+            kept[key] = value
+            room -= cost
+        else:
             kept["cut"] = True
-            break
-        kept[key] = value
-        budget -= cost
     return kept
 
 
@@ -154,7 +184,7 @@ class SSHCommandError(InfrastructureException):
     def __init__(self, message: str, *, exit_code: int | None = None, stderr: str = "", **context: Any) -> None:
         super().__init__(message, **context)
         self.exit_code = exit_code
-        self.stderr = redact_text(stderr)
+        self.stderr = safe_text(stderr, _MAX_TEXT)
         self.details.setdefault("exit_code", exit_code)
         self.details.setdefault("stderr", self.stderr[:_MAX_DETAIL])
 

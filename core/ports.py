@@ -110,7 +110,12 @@ class ChunkKeeper(Protocol):
 
 
 class AuditLog(Protocol):
-    """Intent before, outcome after; an intent without an outcome is an action that was cut off."""
+    """Intent before, outcome after; an intent without an outcome is an action that was cut off.
 
-    async def intent(self, *, action: str, actor: str, plan: Mapping[str, object]) -> str: ...
+    Both rows carry the correlation id of the request; the outcome brings its own.
+    """
+
+    async def intent(
+        self, *, action: str, actor: str, plan: Mapping[str, object], correlation_id: str | None = None
+    ) -> str: ...
     async def outcome(self, audit_id: str, outcome: Outcome) -> None: ...

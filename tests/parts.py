@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -19,3 +22,21 @@ def need(name: str, ok: bool, why: str) -> None:
 def examples(default: int) -> int:
     """How many examples Hypothesis makes; JUMPWATCH_TEST_EXAMPLES asks for more than a quick run wants."""
     return int(os.environ.get("JUMPWATCH_TEST_EXAMPLES", default))
+
+
+@contextmanager
+def kept_logging() -> Iterator[None]:
+    """Put back what configure_logging changes of the process."""
+    from core.logging import shutdown_logging
+
+    root = logging.getLogger()
+    level, complaints, last = root.level, logging.raiseExceptions, logging.lastResort
+    try:
+        yield
+    finally:
+        shutdown_logging()
+        root.setLevel(level)
+        logging.raiseExceptions, logging.lastResort = complaints, last
+        for name in ("asyncio", "asyncssh", "sqlalchemy", "alembic"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
+        logging.captureWarnings(False)

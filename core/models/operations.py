@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What somebody wants done: an action of the catalog and its arguments (plain, JSON-able)."""
+    """What somebody wants done: an action of the catalog and its arguments (plain, JSON-able).
+
+    It is made at the key press or command, so its correlation id joins that with all that comes of it.
+    """
 
     action: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    correlation_id: str = field(default_factory=lambda: secrets.token_hex(6), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +56,4 @@ class Outcome:
     failed: tuple[tuple[str, str], ...] = ()  # target, reason
     before_bytes: int | None = None
     after_bytes: int | None = None
+    correlation_id: str | None = None

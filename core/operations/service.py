@@ -17,6 +17,7 @@ from core.exceptions import (
     DatabaseTimeoutError,
     InfrastructureException,
 )
+from core.logging import correlation
 from core.models import Capability, ChunkInfo, Outcome, Plan, PlanRequest
 from core.operations.catalog import bytes_in_words
 from core.operations.gate import Gate
@@ -69,7 +70,8 @@ class Operations:
 
     async def plan(self, request: PlanRequest) -> Plan:
         """Return what the action would do now; changes nothing. Raises Validation- and ResourceNotFoundError."""
-        plan = (await self._planned(request)).plan
+        with correlation(request.correlation_id):
+            plan = (await self._planned(request)).plan
         if plan.refused:
             return plan
         return replace(plan, refused=self.gate.why_shut())
@@ -78,7 +80,12 @@ class Operations:
         """Do what the plan says, or raise BusinessLogicError: read-only, mistyped, refused, stale or busy.
 
         Failures of single targets do not raise: the outcome lists them. ``on_progress`` gets (done, of, target).
+        Log lines, events and audit rows of it all carry the request's correlation id.
         """
+        with correlation(plan.request.correlation_id):
+            return await self._apply(plan, typed, actor, on_progress or _no_progress)
+
+    async def _apply(self, plan: Plan, typed: str, actor: str, on_progress: OnProgress) -> Outcome:
         self.gate.check()
         if typed.strip() != plan.confirm:
             raise BusinessLogicError(f"not confirmed: type {plan.confirm} exactly", error_code="NOT_CONFIRMED")
@@ -95,7 +102,7 @@ class Operations:
                     f"the plan is stale, look at it again: {_difference(plan, fresh.plan)}", error_code="STALE"
                 )
             self.gate.check()  # it may have shut while the plan was read
-            return await self._audited(fresh, actor, on_progress or _no_progress)
+            return await self._audited(fresh, actor, on_progress)
         finally:
             self._busy -= claimed
 
@@ -104,8 +111,16 @@ class Operations:
 
     async def _audited(self, planned: Planned, actor: str, on_progress: OnProgress) -> Outcome:
         plan = planned.plan
-        audit_id = await self._audit.intent(action=plan.request.action, actor=actor, plan=_picture(plan))
-        self._emit(ActionStarted(source="operations", action=plan.request.action, audit_id=audit_id, title=plan.title))
+        action, correlation_id = plan.request.action, plan.request.correlation_id
+        audit_id = await self._audit.intent(
+            action=action, actor=actor, plan=_picture(plan), correlation_id=correlation_id
+        )
+        log.info("action started", action=action, audit_id=audit_id, actor=actor, targets=len(plan.targets))
+        self._emit(
+            ActionStarted(
+                source="operations", correlation_id=correlation_id, action=action, audit_id=audit_id, title=plan.title
+            )
+        )
         run = _Run(left=[target.name for target in plan.targets])
         try:
             await self._run(planned, run, on_progress)
@@ -165,9 +180,17 @@ class Operations:
             reason = error.message if isinstance(error, InfrastructureException) else "no answer in time"
             log.error("audit outcome not written", audit_id=outcome.audit_id, reason=reason)
             outcome = replace(outcome, summary=f"{outcome.summary}; the audit has no outcome: {reason}")
+        log.info(  # what failed is shown already: by the drawer, or by the command on the same stderr
+            "action finished",
+            action=plan.request.action,
+            audit_id=outcome.audit_id,
+            ok=outcome.ok,
+            summary=outcome.summary,
+        )
         self._emit(
             ActionFinished(
                 source="operations",
+                correlation_id=outcome.correlation_id,
                 action=plan.request.action,
                 audit_id=outcome.audit_id,
                 ok=outcome.ok,
@@ -205,6 +228,7 @@ def _outcome(plan: Plan, run: _Run, audit_id: str, cut: str = "") -> Outcome:
         failed=tuple(run.failed),
         before_bytes=run.before if run.measured else None,
         after_bytes=run.after if run.measured else None,
+        correlation_id=plan.request.correlation_id,
     )
 
 

@@ -14,6 +14,7 @@ import structlog
 from core.events import EventBus, HostPolled, HostStateChanged
 from core.exceptions import DataCollectionError, InfrastructureException, SSHTimeoutError
 from core.live_state import LiveState, fullest
+from core.logging import correlation
 from core.models import Host, HostSample, HostState, Reason, Transition
 from core.polling.assess import Assessor, Limits
 from core.polling.backoff import Backoff
@@ -60,6 +61,8 @@ class HostPoller:
         self._seq: int | None = None
         self._last_frame = 0.0
         self._data_error: DataCollectionError | None = None
+        self._connection = ""  # correlation id of this attempt to connect and of all that comes of it
+        self._frames = 0  # of this connection: with it they make a frame's correlation id
 
     def wake(self) -> None:
         """Try at once, whatever the backoff says; an open stream is asked anew for an immediate frame."""
@@ -76,14 +79,16 @@ class HostPoller:
             self._change(HostState.MAINTENANCE, Reason.NONE, "in maintenance: not polled")
             await asyncio.Event().wait()
         while True:
-            try:
-                session = await self._context.factory.connect(self.host)
+            with correlation(host=self.host.name) as self._connection:
+                self._frames = 0
                 try:
-                    await self._follow(session)
-                finally:
-                    await session.close()
-            except InfrastructureException as exc:
-                await self._failed(exc)
+                    session = await self._context.factory.connect(self.host)
+                    try:
+                        await self._follow(session)
+                    finally:
+                        await session.close()
+                except InfrastructureException as exc:
+                    await self._failed(exc)
 
     async def _follow(self, session: HostSession) -> None:
         """Keep one stream after the other on this connection; raises when the connection or the data fails."""
@@ -129,6 +134,7 @@ class HostPoller:
 
     def _frame(self, assembler: Assembler, frame: bytes, at: datetime) -> None:
         context = self._context
+        self._frames += 1
         self._last_frame, before = context.clock.monotonic(), self._last_frame
         try:
             sample = assembler.feed(frame, at)
@@ -136,17 +142,19 @@ class HostPoller:
             self._broken += 1
             self._data_error = exc
             if self._broken == 1:
-                log.warning("unreadable frame", host=self.host.name, error=exc.message)
+                log.warning("unreadable frame", host=self.host.name, error=exc.message, correlation_id=self._poll_id())
             return
         self._broken, self._failures = 0, 0
         lag = max(0.0, self._last_frame - before - self.interval_s) if self._seq is not None else None
         self._seq = sample.seq
         context.sink.put(sample)
         context.live.apply_sample(sample, lag_s=lag)
-        self._change(*self._assessor.assess(sample))
+        poll_id = self._poll_id()
+        self._change(*self._assessor.assess(sample), poll_id)
         context.bus.emit_nowait(
             HostPolled(
                 source="poller",
+                correlation_id=poll_id,
                 host=self.host.name,
                 seq=sample.seq,
                 cpu_pct=sample.system.cpu_pct,
@@ -157,11 +165,15 @@ class HostPoller:
             )
         )
 
+    def _poll_id(self) -> str:
+        # Given by hand: a frame comes in the transport's context, not in ours.
+        return f"{self._connection}-{self._frames}"
+
     async def _failed(self, exc: InfrastructureException) -> None:
         context = self._context
         reason = context.reason_of(exc)
         self._failures += 1
-        self._change(HostState.OFFLINE, reason, exc.message)
+        self._change(HostState.OFFLINE, reason, exc.message, self._connection)
         if reason is Reason.KEY_CHANGED:
             context.live.set_retry(self.host.name, self._failures, None)
             delay = None  # never by itself: a person looks first
@@ -177,7 +189,7 @@ class HostPoller:
             pass
         self._wake.clear()
 
-    def _change(self, state: HostState, reason: Reason, detail: str) -> None:
+    def _change(self, state: HostState, reason: Reason, detail: str, correlation_id: str | None = None) -> None:
         """Say a change of state or reason once; a changed figure in the line alone is no change."""
         context = self._context
         transition = Transition(self.host.name, context.clock.now(), self._state, state, reason, detail)
@@ -187,7 +199,13 @@ class HostPoller:
                 context.live.apply_transition(transition)
             return
         event = HostStateChanged(
-            source="poller", host=self.host.name, old=self._state, new=state, reason=reason, detail=detail
+            source="poller",
+            correlation_id=correlation_id,
+            host=self.host.name,
+            old=self._state,
+            new=state,
+            reason=reason,
+            detail=detail,
         )
         self._state, self._reason, self._detail = state, reason, detail
         context.sink.put_transition(transition)
@@ -201,7 +219,7 @@ class HostPoller:
             new=state,
             reason=reason,
             detail=detail,
-            correlation_id=event.id,
+            correlation_id=correlation_id,
         )
 
 

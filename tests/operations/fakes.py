@@ -101,11 +101,15 @@ class FakeAudit:
     rows: list[tuple[str, str, object]] = field(default_factory=list)
     broken: Mapping[str, InfrastructureException] = field(default_factory=dict)
 
-    async def intent(self, *, action: str, actor: str, plan: Mapping[str, object]) -> str:
+    async def intent(
+        self, *, action: str, actor: str, plan: Mapping[str, object], correlation_id: str | None = None
+    ) -> str:
         if "intent" in self.broken:
             raise self.broken["intent"]
         audit_id = f"a{len(self.rows)}"
-        self.rows.append(("intent", audit_id, {"action": action, "actor": actor, **plan}))
+        self.rows.append(
+            ("intent", audit_id, {"action": action, "actor": actor, "correlation_id": correlation_id, **plan})
+        )
         return audit_id
 
     async def outcome(self, audit_id: str, outcome: Outcome) -> None:
