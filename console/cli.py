@@ -143,6 +143,7 @@ def _hosts(group: Subparsers[argparse.ArgumentParser], common: argparse.Argument
 def _db(group: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
     _add(group, "init", "db:init", "set up the database, or bring it up to date", common, as_json=True)
     _add(group, "status", "db:status", "mode, sizes, policies, jobs and health", common, as_json=True)
+    _add(group, "doctor", "doctor:doctor", "check health and schema, and say the way out", common, as_json=True)
     chunks = _add(group, "chunks", "db:chunks", "list the chunks", common, as_json=True)
     chunks.add_argument("--table", help="only chunks of this table")
     compress = _action(group, "compress", "compress one chunk, or all past the compression age", common)
@@ -153,6 +154,16 @@ def _db(group: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentPar
     _action(group, "retention", "drop raw data past its retention", common)
     _action(group, "job", "run one background job now", common).add_argument("job_id", type=int, metavar="ID")
     _action(group, "analyze", "refresh the statistics of one table", common).add_argument("table", metavar="TABLE")
+    backup = _add(group, "backup", "transfer:backup", "write everything into one new file", common, as_json=True)
+    backup.add_argument("file", metavar="FILE", help="must not be there yet")
+    restore = _add(group, "restore", "transfer:restore", "put a backup into an empty database", common, as_json=True)
+    restore.add_argument("file", metavar="FILE")
+    roles = _add(group, "roles", "roles:roles", "print SQL for roles that read, write and maintain", common)
+    roles.add_argument("--prefix", default="jumpwatch", metavar="NAME", help="what their names begin with")
+    migrate = _add(
+        group, "migrate-to", "transfer:migrate_to", "copy everything into another database", common, as_json=True
+    )
+    migrate.add_argument("target", metavar="URL", help="postgresql:// URL of an empty database; - reads it from stdin")
 
 
 def _action(

@@ -1,4 +1,4 @@
-"""jumpwatch config: show, path."""
+"""jumpwatch config: show, path, validate, schema."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from pydantic import SecretStr
 
 from console.commands.output import plain, print_json
 from console.commands.setup import settings_from
+from console.formatting import clean
 from core.config import ApplicationSettings
-from core.redaction import MASK
+from core.config.fields import problems_of
+from core.config.reference import schema as make_schema
+from core.exceptions import ConfigurationError
+from core.redaction import MASK, redact_text
+from core.storage.connect import tls
 
 
 def show(args: argparse.Namespace) -> int:
@@ -47,6 +52,29 @@ def path(args: argparse.Namespace) -> int:
     return 0
 
 
+def validate(args: argparse.Namespace) -> int:
+    """Print ok, or every problem of the settings, one a line; exit code 2 where there is one."""
+    problems: list[str] = []
+    try:
+        settings = settings_from(args)
+        if settings.database.configured:
+            tls(settings.database)  # reads the authority's file
+    except ConfigurationError as error:
+        problems = [redact_text(problem) for problem in problems_of(error)[0]]
+    if args.json:
+        print_json({"ok": not problems, "problems": problems})
+    else:
+        for line in problems or ["ok"]:
+            print(clean(line))
+    return 2 if problems else 0
+
+
+def schema(args: argparse.Namespace) -> int:
+    """Print the JSON Schema of the settings; it has defaults, and no value that is in force."""
+    print_json(make_schema())
+    return 0
+
+
 def _flat(settings: ApplicationSettings) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name in type(settings).model_fields:
@@ -60,6 +88,8 @@ def _flat(settings: ApplicationSettings) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_shown(item) for item in value]
     return MASK if isinstance(value, SecretStr) else value
 
 

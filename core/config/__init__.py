@@ -2,22 +2,28 @@
 
 from core.config.application import ApplicationSettings, get_settings, load_settings
 from core.config.sections import (
-    DatabaseSettings,
     LoggingSettings,
     MonitoringSettings,
     PollingSettings,
     RetentionSettings,
     SSHSettings,
 )
+from core.config.services import APISettings, AuthSettings, ExternalIntegrationSettings, SWAGSettings
+from core.config.stores import DatabaseSettings, RedisSettings
 
 __all__ = [
+    "APISettings",
     "ApplicationSettings",
+    "AuthSettings",
     "DatabaseSettings",
+    "ExternalIntegrationSettings",
     "LoggingSettings",
     "MonitoringSettings",
     "PollingSettings",
+    "RedisSettings",
     "RetentionSettings",
     "SSHSettings",
+    "SWAGSettings",
     "get_settings",
     "load_settings",
 ]

@@ -2,49 +2,61 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, PrivateAttr
 
-from core.config.fields import HomePath, Section, variable_name
+from core.config.fields import Section, problems_of, refusal
 from core.config.layers import (
     PREFIX,
     Layer,
     dotenv_layer,
     environment_layer,
     flag_layer,
+    folder_layer,
+    named_path,
     toml_layer,
     use_layers,
 )
+from core.config.production import findings
 from core.config.sections import (
-    DatabaseSettings,
     LoggingSettings,
     MonitoringSettings,
     PollingSettings,
     RetentionSettings,
     SSHSettings,
 )
+from core.config.services import APISettings, AuthSettings, ExternalIntegrationSettings, SWAGSettings
+from core.config.stores import DatabaseSettings, RedisSettings
+from core.config.types import HomePath
+from core.config.unknown import file_problems, unread_variables
 from core.exceptions import ConfigurationError
 
 SECTION_CLASSES: dict[str, type[Section]] = {
     cls.section: cls
     for cls in (
         DatabaseSettings,
+        RedisSettings,
         SSHSettings,
         PollingSettings,
         MonitoringSettings,
         RetentionSettings,
+        AuthSettings,
+        APISettings,
+        SWAGSettings,
+        ExternalIntegrationSettings,
         LoggingSettings,
     )
 }
-_OWN_FIELDS = ("environment", "data_dir", "state_dir", "cache_dir", "inventory_file")
+OWN_FIELDS = ("environment", "data_dir", "state_dir", "cache_dir", "inventory_file")
 # Read before any file is, so a file cannot set them.
-_FIRST = ("config_dir", "config_file")
+FIRST = ("config_dir", "config_file")
+_KNOWN = {"": list(OWN_FIELDS), **{name: list(cls.model_fields) for name, cls in SECTION_CLASSES.items()}}
+T = TypeVar("T")
 
 
 class ApplicationSettings(Section):
@@ -52,29 +64,45 @@ class ApplicationSettings(Section):
 
     section: ClassVar[str] = ""
 
-    environment: Literal["development", "production"] = "development"
-    config_dir: HomePath
-    data_dir: HomePath
-    state_dir: HomePath
-    cache_dir: HomePath
-    inventory_file: HomePath
+    environment: Literal["development", "production"] = Field(
+        default="development", description="`production` refuses values that are unsafe where others can reach them"
+    )
+    config_dir: HomePath = Field(description="folder of `config.toml` and `.env`; set by environment alone")
+    data_dir: HomePath = Field(description="folder of the embedded database")
+    state_dir: HomePath = Field(description="folder of the spool and the log")
+    cache_dir: HomePath = Field(description="folder of what can be fetched again")
+    inventory_file: HomePath = Field(description="the inventory of hosts; moves with the config folder")
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    redis: RedisSettings = Field(default_factory=RedisSettings)
     ssh: SSHSettings = Field(default_factory=SSHSettings)
     polling: PollingSettings = Field(default_factory=PollingSettings)
     monitoring: MonitoringSettings = Field(default_factory=MonitoringSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    auth: AuthSettings = Field(default_factory=AuthSettings)
+    api: APISettings = Field(default_factory=APISettings)
+    swag: SWAGSettings = Field(default_factory=SWAGSettings)
+    external: ExternalIntegrationSettings = Field(default_factory=ExternalIntegrationSettings)
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
 
     _notices: tuple[str, ...] = PrivateAttr(default=())
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _files: tuple[Path, ...] = PrivateAttr(default=())
 
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        if unsafe := list(findings(self)):
+            raise refusal(
+                [f"in JUMPWATCH_ENVIRONMENT=production {name} {why}" for name, why in unsafe],
+                [name for name, _ in unsafe],
+            )
+
     @classmethod
-    def merge(cls, layers: tuple[Layer, ...]) -> dict[str, Any]:
-        """Merge the application's own fields alone; the sections merge themselves."""
-        merged = super().merge(layers)
-        wanted = (*_OWN_FIELDS, "config_dir", *SECTION_CLASSES)
-        return {key: value for key, value in merged.items() if key in wanted}
+    def own_values(cls, layer: Layer) -> dict[str, Any]:
+        """Return the application's own values of a layer; the sections read theirs themselves."""
+        values = super().own_values(layer)
+        if layer.label == "given":
+            return values
+        return {key: value for key, value in values.items() if key in (*OWN_FIELDS, "config_dir")}
 
     @property
     def log_file(self) -> Path:
@@ -97,40 +125,58 @@ class ApplicationSettings(Section):
         return self._files
 
 
+class _Findings:
+    """Gathers every problem, so that all are told at once."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.variables: list[str] = []
+
+    def attempt(self, make: Callable[[], T], instead: Callable[[], T]) -> T:
+        """Return what ``make`` returns; where it refuses, keep its problems and go on with ``instead``."""
+        try:
+            return make()
+        except ConfigurationError as error:
+            problems, variables = problems_of(error)
+            self.problems += problems
+            self.variables += variables
+            return instead()
+
+    def conclude(self) -> None:
+        if self.problems:
+            raise refusal(self.problems, self.variables)
+
+
 def load_settings(
     flags: Mapping[str, object] | None = None,
     env: Mapping[str, str] | None = None,
     *,
     config_file: Path | None = None,
 ) -> ApplicationSettings:
-    """Read all sources and return the settings, or raise ConfigurationError.
+    """Read all sources and return the settings, or raise one ConfigurationError that tells of every problem.
 
     ``flags`` are keyed "section.field" (or "environment"); ``env`` None is the process environment;
     ``config_file`` None is JUMPWATCH_CONFIG_FILE, else config.toml in the config folder (which may be missing).
+    The error's details["problems"] has one text each.
     """
     env = os.environ if env is None else env
-    named = config_file or _path(env.get(f"{PREFIX}CONFIG_FILE"))
-    config_dir = _path(env.get(f"{PREFIX}CONFIG_DIR")) or _xdg(env, "XDG_CONFIG_HOME", ".config")
-    toml = named or config_dir / "config.toml"
-    dotenv = config_dir / ".env"
+    named = config_file or named_path(env, f"{PREFIX}CONFIG_FILE")
+    folders = folder_layer(env)
+    config_dir: Path = folders.section("")["config_dir"]
+    toml, dotenv = named or config_dir / "config.toml", config_dir / ".env"
+    found = _Findings()
     flag, environment = flag_layer(flags or {}), environment_layer(env)
-    layers = (flag, environment, dotenv_layer(dotenv), toml_layer(toml, required=named is not None))
-    for layer in (layers[0], *layers[2:]):
-        _refuse_unknown(layer)
-    folders: dict[str, Any] = {
-        "config_dir": config_dir,
-        "data_dir": _xdg(env, "XDG_DATA_HOME", ".local/share"),
-        "state_dir": _xdg(env, "XDG_STATE_HOME", ".local/state"),
-        "cache_dir": _xdg(env, "XDG_CACHE_HOME", ".cache"),
-        "inventory_file": config_dir / "hosts.toml",
-    }
-    given = {name: path for name, path in folders.items() if not any(name in layer.section("") for layer in layers)}
-    with use_layers(layers):
-        settings = ApplicationSettings(**(given | {"config_dir": config_dir}))
-    settings._notices = tuple(_unread_variables(environment))
-    settings._origins = _origins(layers)
+    files = (
+        found.attempt(partial(dotenv_layer, dotenv), lambda: Layer(str(dotenv))),
+        found.attempt(partial(toml_layer, toml, required=named is not None), lambda: Layer(str(toml))),
+    )
+    for layer in (flag, *files):
+        found.problems += file_problems(layer, _KNOWN)
+    layers = (flag, environment, *files, folders)
+    settings = _build(layers, found)
+    settings._notices = tuple(unread_variables(environment, {**_KNOWN, "": [*OWN_FIELDS, *FIRST]}))
+    settings._origins = _origins(layers[:-1])
     settings._files = (toml, dotenv)
-    _check_production(settings)
     return settings
 
 
@@ -140,56 +186,15 @@ def get_settings() -> ApplicationSettings:
     return load_settings()
 
 
-def _path(text: str | None) -> Path | None:
-    return Path(text).expanduser() if text else None
-
-
-def _xdg(env: Mapping[str, str], variable: str, fallback: str) -> Path:
-    """Return our folder under an XDG base; a relative base is ignored, as the specification asks."""
-    base = env.get(variable, "")
-    home = Path(env["HOME"]) if env.get("HOME") else Path("~").expanduser()
-    return (Path(base) if os.path.isabs(base) else home / fallback) / "jumpwatch"
-
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
-def _refuse_unknown(layer: Layer) -> None:
-    """Raise for keys that nothing reads: a typing error must not pass in silence."""
-    wrong = list(_unknown(layer))
-    for section, values in layer.values.items():
-        wrong += [f"{section}.{key} must be a value, not a table" for key in values if isinstance(values[key], dict)]
-    if wrong:
-        raise ConfigurationError(f"{layer.label}: unknown settings: {', '.join(wrong)}", operation="load settings")
-
-
-def _unknown(layer: Layer) -> Iterator[str]:
-    """Yield each key of a layer that nothing reads, with the nearest one that something does."""
-    first = _FIRST if layer.label == "environment" else ()
-    known = {"": [*_OWN_FIELDS, *first], **{name: list(cls.model_fields) for name, cls in SECTION_CLASSES.items()}}
-    names = [variable_name(section, key) for section, keys in known.items() for key in keys]
-    for section, values in layer.values.items():
-        if section not in known:
-            yield f"[{section}]{_hint(section, SECTION_CLASSES)}"
-            continue
-        for key in values:
-            if key in known[section]:
-                continue
-            if layer.variables:
-                variable = variable_name(section, key)
-                yield variable + _hint(variable, names)
-            else:
-                close = [*known[section], *(SECTION_CLASSES if section == "" else ())]
-                yield (f"{section}.{key}" if section else key) + _hint(key, close)
-
-
-def _unread_variables(layer: Layer) -> Iterator[str]:
-    """Yield a line for each variable of the environment that nothing reads; others may own some, so no error."""
-    for name in _unknown(layer):
-        if not name.startswith("JUMPWATCH_TEST_"):
-            yield f"nothing reads the variable {name}"
+def _build(layers: tuple[Layer, ...], found: _Findings) -> ApplicationSettings:
+    """Build section by section; one that is refused stands in with its defaults until the others have had their say."""
+    with use_layers(layers):
+        sections = {name: found.attempt(cls, cls.model_construct) for name, cls in SECTION_CLASSES.items()}
+        settings = found.attempt(partial(ApplicationSettings, **sections), lambda: None)
+    found.conclude()
+    if settings is None:  # cannot be: a refusal leaves a problem
+        raise refusal(["the settings cannot be read"])
+    return settings
 
 
 def _origins(layers: tuple[Layer, ...]) -> dict[str, str]:
@@ -198,14 +203,3 @@ def _origins(layers: tuple[Layer, ...]) -> dict[str, str]:
         for section, values in layer.values.items():
             found |= {f"{section}.{key}" if section else key: layer.label for key in values}
     return found
-
-
-def _check_production(settings: ApplicationSettings) -> None:
-    database = settings.database
-    if settings.environment == "production" and not database.local and database.ssl_mode in ("disable", "prefer"):
-        raise ConfigurationError(
-            f"JUMPWATCH_DATABASE_SSL_MODE is {database.ssl_mode}: in JUMPWATCH_ENVIRONMENT=production a database "
-            f"on another machine ({database.host}) needs require, verify-ca or verify-full",
-            details={"variables": "JUMPWATCH_DATABASE_SSL_MODE"},
-            operation="load settings",
-        )

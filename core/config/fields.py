@@ -1,14 +1,12 @@
-"""Field types of the settings, and the base class that turns pydantic's findings into one clear line."""
+"""The base class of the settings: frozen, merged from layers; each of pydantic's findings becomes one clear line."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -17,45 +15,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from core.config.layers import Layer, default_layers
+from core.config.layers import UNPREFIXED, Layer, default_layers
 from core.exceptions import ConfigurationError
 from core.redaction import MASK, is_secret_name, redact_text
-
-_UNITS_TIME = {
-    "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
-    "d": 86400, "day": 86400, "w": 604800, "week": 604800,
-}  # fmt: skip
-_UNITS_BYTES = {"": 1, "b": 1}
-for _power, _letter in enumerate("kmgt", start=1):
-    _UNITS_BYTES |= {_letter: 1024**_power, f"{_letter}ib": 1024**_power, f"{_letter}b": 1000**_power}
-_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
-
-
-def parse_duration(value: Any) -> Any:
-    """Read "2 days", "36h" or plain seconds; anything else is left to pydantic (ISO 8601 among it)."""
-    if isinstance(value, str) and (match := _QUANTITY.fullmatch(value)):
-        unit = match[2].lower() or "s"
-        factor = _UNITS_TIME.get(unit) or _UNITS_TIME.get(unit.removesuffix("s"))
-        if factor is not None:
-            try:
-                return timedelta(seconds=float(match[1]) * factor)
-            except OverflowError:
-                return timedelta.max  # over every range: the message will say so
-    return value
-
-
-def parse_bytes(value: Any) -> Any:
-    """Read "256MiB", "1k" or a plain number of bytes; anything else is left to pydantic."""
-    if isinstance(value, str) and (match := _QUANTITY.fullmatch(value)):
-        factor = _UNITS_BYTES.get(match[2].lower())
-        if factor is not None:
-            return int(float(match[1]) * factor)
-    return value
-
-
-Bytes = Annotated[int, BeforeValidator(parse_bytes)]
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-HomePath = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
 
 
 class Section(BaseSettings):
@@ -80,9 +42,11 @@ class Section(BaseSettings):
 
     @classmethod
     def own_values(cls, layer: Layer) -> dict[str, Any]:
-        """Return a layer's values of this section; variables that nothing reads may be somebody else's: left out."""
+        """Return a layer's values of this section that a field can take; who loads the layer tells of the others."""
         values = layer.section(cls.section)
-        return {key: value for key, value in values.items() if not layer.variables or key in cls.model_fields}
+        if layer.label == "given":
+            return dict(values)
+        return {key: value for key, value in values.items() if key in cls.model_fields and not isinstance(value, dict)}
 
     @classmethod
     def settings_customise_sources(
@@ -93,15 +57,30 @@ class Section(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Replace pydantic's sources by one that is merged already, so that the order is the same everywhere."""
+        """Replace pydantic's sources by one that is merged already, so that the order is the same everywhere.
+
+        Values pass as they are: pydantic's own decoding of lists (what NoDecode is for) is never reached.
+        """
         given = init_settings.init_kwargs if isinstance(init_settings, InitSettingsSource) else {}
         layers = (Layer("given", {cls.section: dict(given)}), *default_layers())
         return (InitSettingsSource(settings_cls, init_kwargs=cls.merge(layers)),)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("must not be true or false")  # pydantic would read port = true as 1
+        return value
 
 
 def variable_name(section: str, field: str) -> str:
     """Return the environment variable of a field: JUMPWATCH_POLLING_INTERVAL_S."""
     return "_".join(part for part in ("JUMPWATCH", section.upper(), field.upper()) if part)
+
+
+def other_name(section: str, field: str) -> str | None:
+    """Return the name without prefix that a field is accepted under too, or None."""
+    return next((name for name, place in UNPREFIXED.items() if place == (section, field)), None)
 
 
 def number_range(info: FieldInfo) -> tuple[Any, Any]:
@@ -113,16 +92,46 @@ def number_range(info: FieldInfo) -> tuple[Any, Any]:
     return low, high
 
 
+def holds_secret(annotation: Any) -> bool:
+    """Whether a type is SecretStr, or made of it: a list of secrets, an optional one."""
+    return annotation is SecretStr or any(holds_secret(part) for part in get_args(annotation))
+
+
+def refusal(problems: Sequence[str], variables: Sequence[str] = ()) -> ConfigurationError:
+    """Return one error for all problems; ``details`` has them one by one, and the variables they are about."""
+    return ConfigurationError(
+        "; ".join(problems),
+        details={"variables": list(dict.fromkeys(variables)), "problems": list(problems)},
+        operation="load settings",
+    )
+
+
+def problems_of(error: ConfigurationError) -> tuple[list[str], list[str]]:
+    """Return the problems that an error tells of, one text each, and the variables."""
+    return list(error.details.get("problems", [error.message])), list(error.details.get("variables", []))
+
+
+def bound_text(value: Any) -> str:
+    """Return a bound of a range for people: "2 days", "0.5"."""
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+        for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+            if seconds >= size and seconds % size == 0:
+                return f"{seconds / size:g} {unit if seconds > size else unit[:-1]}"
+        return f"{seconds:g} seconds"
+    return f"{value}"
+
+
 def _configuration_error(cls: type[Section], error: ValidationError, given: Mapping[str, Any]) -> ConfigurationError:
-    lines = []
+    lines, names = [], []
     for found in error.errors(include_url=False):
         field = str(found["loc"][0]) if found["loc"] else ""
         if not field:  # a rule over several fields words itself
             lines.append(str(found["msg"]).removeprefix("Value error, "))
             continue
+        names.append(variable_name(cls.section, field))
         lines.append(_one_line(cls, field, dict(found), given))
-    names = [variable_name(cls.section, str(found["loc"][0])) for found in error.errors() if found["loc"]]
-    return ConfigurationError("; ".join(lines), details={"variables": ", ".join(names)}, operation="load settings")
+    return refusal(list(dict.fromkeys(lines)), names)
 
 
 def _one_line(cls: type[Section], field: str, found: dict[str, Any], given: Mapping[str, Any]) -> str:
@@ -130,30 +139,27 @@ def _one_line(cls: type[Section], field: str, found: dict[str, Any], given: Mapp
     info = cls.model_fields.get(field)
     if info is None:
         return f"there is no setting {name}"
+    if other := other_name(cls.section, field):
+        name += f" (or {other})"
     layers = (Layer("given", {cls.section: dict(given)}), *default_layers())
     value = next((row[field] for layer in layers if field in (row := layer.section(cls.section))), found.get("input"))
     origin = next((layer.label for layer in layers if field in layer.section(cls.section)), "given")
-    secret = is_secret_name(field) or isinstance(value, SecretStr) or SecretStr in get_args(info.annotation)
-    shown = MASK if secret else redact_text(str(value))[:80]
+    secret = is_secret_name(field) or isinstance(value, SecretStr) or holds_secret(info.annotation)
     where = "" if origin == "given" else f" ({origin})"
-    return f"{name} is {shown}{where}: {_rule(info, found)}"
+    return f"{name} is {MASK if secret else _shown(value)}{where}: {_rule(info, found)}"
+
+
+def _shown(value: Any) -> str:
+    text = redact_text(str(value))[:80]
+    return text if text.isprintable() else repr(text)  # one problem, one line
 
 
 def _rule(info: FieldInfo, found: dict[str, Any]) -> str:
     low, high = number_range(info)
-    if low is not None or high is not None:
+    own_words = found["type"] == "value_error"
+    if not own_words and (low is not None or high is not None):
         kind = " whole number" if info.annotation is int else " duration" if isinstance(low, timedelta) else " number"
-        return f"must be a{kind} from {_bound(low)} to {_bound(high)}"
+        return f"must be a{kind} from {bound_text(low)} to {bound_text(high)}"
     if found["type"] == "literal_error":
         return f"must be one of {found['ctx']['expected'].replace(chr(39), '')}"
     return str(found["msg"]).removeprefix("Value error, ")
-
-
-def _bound(value: Any) -> str:
-    if isinstance(value, timedelta):
-        seconds = value.total_seconds()
-        for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-            if seconds >= size and seconds % size == 0:
-                return f"{seconds / size:g} {unit}"
-        return f"{seconds:g} seconds"
-    return f"{value}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -13,10 +14,18 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from core.config.types import clean_path
 from core.exceptions import ConfigurationError
 
 PREFIX = "JUMPWATCH_"
-SECTIONS = ("database", "ssh", "polling", "monitoring", "retention", "logging")
+SECTIONS = (
+    "database", "redis", "ssh", "polling", "monitoring", "retention", "auth", "api", "swag", "external", "logging",
+)  # fmt: skip
+# Names that other programs made common, taken without the prefix too; the prefixed one wins in the same source.
+UNPREFIXED = {"CORS_ORIGINS": ("api", "cors_origins")}
+_MAX_FILE = 1 << 20
+_HEADER = re.compile(r"\s*\[\s*([A-Za-z0-9_-]+)\s*\]\s*(?:#.*)?")
+_KEY = re.compile(r"\s*(?:([A-Za-z0-9_-]+)|\"([A-Za-z0-9_-]+)\"|'([A-Za-z0-9_-]+)')\s*=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ _CURRENT: ContextVar[tuple[Layer, ...] | None] = ContextVar("jumpwatch_settings_
 def default_layers() -> tuple[Layer, ...]:
     """Return the layers below directly given values: those of a load under way, else the environment."""
     current = _CURRENT.get()
-    return current if current is not None else (environment_layer(os.environ),)
+    return current if current is not None else (environment_layer(os.environ), folder_layer(os.environ))
 
 
 @contextmanager
@@ -67,7 +76,52 @@ def environment_layer(env: Mapping[str, str], label: str = "environment") -> Lay
         if variable.startswith(PREFIX) and text != "":
             section, name = split_name(variable.removeprefix(PREFIX))
             values.setdefault(section, {})[name] = text
+    for variable, (section, name) in UNPREFIXED.items():
+        if env.get(variable):
+            values.setdefault(section, {}).setdefault(name, env[variable])
     return Layer(label, values, variables=True)
+
+
+def folder_layer(env: Mapping[str, str]) -> Layer:
+    """Return our folders under the XDG base directories as the lowest layer: the defaults of the application."""
+    config_dir = named_path(env, f"{PREFIX}CONFIG_DIR") or _xdg(env, "XDG_CONFIG_HOME", ".config")
+    folders = {
+        "config_dir": config_dir,
+        "data_dir": _xdg(env, "XDG_DATA_HOME", ".local/share"),
+        "state_dir": _xdg(env, "XDG_STATE_HOME", ".local/state"),
+        "cache_dir": _xdg(env, "XDG_CACHE_HOME", ".cache"),
+        "inventory_file": config_dir / "hosts.toml",
+    }
+    return Layer("default", {"": folders})
+
+
+def named_path(env: Mapping[str, str], variable: str) -> Path | None:
+    """Return the path that a variable names, None where it is not set; ConfigurationError where it can be none."""
+    text = env.get(variable)
+    if not text:
+        return None
+    try:
+        return clean_path(Path(text))
+    except ValueError as error:
+        raise ConfigurationError(f"{variable} {error}", operation="load settings") from None
+
+
+def _xdg(env: Mapping[str, str], variable: str, fallback: str) -> Path:
+    """Return our folder under an XDG base; a relative base is ignored, as the specification asks."""
+    if os.path.isabs(env.get(variable, "")):
+        base = named_path(env, variable)
+    else:
+        home = named_path(env, "HOME")
+        if home is None:
+            try:
+                home = Path("~").expanduser()
+            except RuntimeError:
+                raise ConfigurationError(
+                    "the home folder is not known: set HOME, or JUMPWATCH_CONFIG_DIR and the XDG folders",
+                    operation="load settings",
+                ) from None
+        base = home / fallback
+    return (base or Path("/")) / "jumpwatch"
 
 
 def flag_layer(flags: Mapping[str, object]) -> Layer:
@@ -82,13 +136,19 @@ def flag_layer(flags: Mapping[str, object]) -> Layer:
 
 def dotenv_layer(path: Path) -> Layer:
     """Read a .env file, or refuse it: it must belong to the user and nobody else may write it."""
-    from dotenv import dotenv_values
-
     text = _read(path, private=True)
     if text is None:
         return Layer(str(path))
-    pairs = dotenv_values(stream=StringIO(text), interpolate=False)
-    return environment_layer({name: value or "" for name, value in pairs.items()}, str(path))
+    from dotenv.parser import parse_stream
+
+    pairs: dict[str, str] = {}
+    for line in parse_stream(StringIO(text)):
+        if line.error or line.key in pairs:
+            what = "cannot be read" if line.error else f"gives {line.key} again"
+            raise ConfigurationError(f"{path}: line {line.original.line} {what}", operation="load settings")
+        if line.key is not None:
+            pairs[line.key] = line.value or ""
+    return environment_layer(pairs, str(path))
 
 
 def toml_layer(path: Path, *, required: bool) -> Layer:
@@ -101,7 +161,10 @@ def toml_layer(path: Path, *, required: bool) -> Layer:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"the settings file {path} is not TOML: {error}", operation="load settings") from None
+        why = _repeated(text) or str(error)
+        raise ConfigurationError(f"the settings file {path} is not TOML: {why}", operation="load settings") from None
+    except RecursionError:
+        raise ConfigurationError(f"the settings file {path} is nested too deep", operation="load settings") from None
     values: dict[str, dict[str, Any]] = {"": {}}
     for key, value in document.items():
         if isinstance(value, dict):
@@ -111,13 +174,33 @@ def toml_layer(path: Path, *, required: bool) -> Layer:
     return Layer(str(path), values)
 
 
+def _repeated(text: str) -> str:
+    """Name the section or key that is given twice, which the parser's own words leave out; never a value."""
+    seen: dict[str, int] = {}
+    section = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.fullmatch(line):
+            section, name = f"{header[1]}.", f"[{header[1]}]"
+        elif key := _KEY.match(line):
+            name = section + (key[1] or key[2] or key[3])
+        else:
+            continue
+        if name in seen:
+            return f"{name} stands in line {seen[name]} and again in line {number}"
+        seen[name] = number
+    return ""
+
+
 def _read(path: Path, *, private: bool) -> str | None:
     """Return the text of a file, None where there is none; the open file is checked, not its name."""
     try:
         with path.open("rb") as file:
             if private:
                 _check_private(path, os.fstat(file.fileno()))
-            return file.read(1 << 20).decode("utf-8")
+            data = file.read(_MAX_FILE + 1)
+        if len(data) > _MAX_FILE:
+            raise ConfigurationError(f"{path} is larger than {_MAX_FILE} bytes", operation="load settings")
+        return data.decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError:

@@ -1,136 +1,69 @@
-"""The settings of each concern. Every number has a range; times are seconds unless the type says otherwise."""
+"""The settings of what Jumpwatch does. Every number has a range; times are seconds unless the type says otherwise."""
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
-from core.config.fields import Bytes, Duration, HomePath, Section
-from core.config.layers import Layer
-from core.config.urls import parse_database_url
+from core.config.fields import Section
+from core.config.types import Bytes, Duration, HomePath, Login
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
-
-SslMode = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
 MIB = 1 << 20
 DAY = timedelta(days=1)
-_SERVER = ("url", "host", "port", "user", "name", "ssl_mode", "ssl_root_cert")
-
-
-class DatabaseSettings(Section):
-    """JUMPWATCH_DATABASE_*: which database, how to reach it, how long to wait. Nothing given: the embedded one."""
-
-    section: ClassVar[str] = "database"
-
-    url: SecretStr | None = None
-    host: str | None = None
-    port: int = Field(default=5432, ge=1, le=65535)
-    user: str | None = None
-    password: SecretStr | None = None
-    name: str = Field(default="jumpwatch", min_length=1, max_length=63)
-    ssl_mode: SslMode = "prefer"
-    ssl_root_cert: HomePath | None = None
-    pool_size: int = Field(default=5, ge=1, le=100)
-    max_overflow: int = Field(default=5, ge=0, le=100)
-    pool_timeout_s: float = Field(default=10.0, ge=0.1, le=300)
-    connect_timeout_s: float = Field(default=5.0, ge=0.1, le=120)
-    statement_timeout_s: float = Field(default=15.0, ge=0.1, le=3600)
-    lock_timeout_s: float = Field(default=5.0, ge=0.1, le=600)
-    idle_in_transaction_timeout_s: float = Field(default=30.0, ge=1, le=3600)
-    maintenance_timeout_s: float = Field(default=3600.0, ge=1, le=86400)
-    application_name: str = Field(default="jumpwatch", min_length=1, max_length=63)
-
-    @classmethod
-    def merge(cls, layers: tuple[Layer, ...]) -> dict[str, Any]:
-        """Merge with each URL taken apart in its own layer, so that parts above it win and parts below it do not.
-
-        A URL names a whole server: what lower layers say of theirs is forgotten. Their password is kept only where
-        they name no server themselves, lest one server's password be sent to another.
-        """
-        merged: dict[str, Any] = {}
-        for layer in reversed(layers):
-            own = cls.own_values(layer)
-            url = own.get("url")
-            if url is not None:
-                parts = parse_database_url(url.get_secret_value() if isinstance(url, SecretStr) else str(url))
-                if "host" in merged:
-                    merged.pop("password", None)
-                merged = {key: value for key, value in merged.items() if key not in _SERVER}
-                own = {**parts, **own} if layer.label == "given" else {**own, **parts}
-            merged.update(own)
-        return merged
-
-    @property
-    def configured(self) -> bool:
-        """Whether a database was given; else the embedded one is used."""
-        return self.host is not None
-
-    @property
-    def local(self) -> bool:
-        """Whether the server is on this machine (socket folder, localhost or a loopback address)."""
-        if self.host is None or self.host.startswith("/") or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
-        except ValueError:
-            return False
-
-    @property
-    def database_url(self) -> URL:
-        """SQLAlchemy URL (postgresql+asyncpg); its text hides the password. ``ssl_mode`` is not in it."""
-        from sqlalchemy.engine import URL  # late: reading settings must not load SQLAlchemy
-
-        return URL.create(
-            "postgresql+asyncpg",
-            username=self.user,
-            password=self.password.get_secret_value() if self.password else None,
-            host=self.host,
-            port=self.port,
-            database=self.name,
-        )
-
-    @property
-    def label(self) -> str:
-        """Name and place for people: "jumpwatch at db.example:5432"; never the password."""
-        if self.host is None:
-            return f"{self.name} (embedded)"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.name} at {host}" + ("" if self.host.startswith("/") else f":{self.port}")
 
 
 class SSHSettings(Section):
-    """JUMPWATCH_SSH_*: files, limits and waits of the SSH connections. Host keys are always checked."""
+    """Files, limits and waits of the SSH connections. Host keys are always checked."""
 
     section: ClassVar[str] = "ssh"
 
-    config_file: HomePath = Field(default=Path("~/.ssh/config"), validate_default=True)
-    known_hosts: HomePath = Field(default=Path("~/.ssh/known_hosts"), validate_default=True)
-    user: str | None = None
-    connect_timeout_s: float = Field(default=10.0, ge=0.5, le=300)
-    login_timeout_s: float = Field(default=15.0, ge=0.5, le=300)
-    command_timeout_s: float = Field(default=10.0, ge=0.5, le=3600)
-    keepalive_interval_s: float = Field(default=15.0, ge=1, le=600)
-    connect_limit: int = Field(default=50, ge=1, le=1000)
-    max_output_bytes: Bytes = Field(default=MIB, ge=1024, le=256 * MIB)
+    config_file: HomePath = Field(
+        default=Path("~/.ssh/config"), validate_default=True, description="the user's ssh_config, as ssh reads it"
+    )
+    known_hosts: HomePath = Field(
+        default=Path("~/.ssh/known_hosts"),
+        validate_default=True,
+        description="host keys known; accepted ones are added",
+    )
+    user: Login | None = Field(
+        default=None, description="user to log in as, where the inventory names none; none: as ssh_config says"
+    )
+    connect_timeout_s: float = Field(default=10.0, ge=0.5, le=300, description="seconds to reach a host")
+    login_timeout_s: float = Field(
+        default=15.0, ge=0.5, le=300, description="seconds to log in, and for the first sample"
+    )
+    command_timeout_s: float = Field(
+        default=10.0, ge=0.5, le=3600, description="seconds one command on a host may take"
+    )
+    keepalive_interval_s: float = Field(
+        default=15.0, ge=1, le=600, description="seconds of silence before a host is asked whether it is there"
+    )
+    connect_limit: int = Field(default=50, ge=1, le=1000, description="connections being made at the same time")
 
 
 class PollingSettings(Section):
-    """JUMPWATCH_POLLING_*: how often hosts push figures, and how a failing host is tried again."""
+    """How often hosts push figures, and how a failing host is tried again."""
 
     section: ClassVar[str] = "polling"
 
-    interval_s: float = Field(default=10.0, ge=1, le=3600)
-    backoff_base_s: float = Field(default=1.0, ge=0.1, le=60)
-    backoff_max_s: float = Field(default=300.0, ge=1, le=86400)
-    stale_after_intervals: float = Field(default=3.0, ge=1.5, le=100)
-    history_points: int = Field(default=120, ge=2, le=10_000)
-    frame_max_bytes: Bytes = Field(default=256 * 1024, ge=4096, le=64 * MIB)
-    heartbeat_s: float = Field(default=5.0, ge=1, le=10)  # the remote loop ends after 15 s of silence
+    interval_s: float = Field(default=10.0, ge=1, le=3600, description="seconds between two samples of a host")
+    backoff_base_s: float = Field(
+        default=1.0,
+        ge=0.1,
+        le=60,
+        description="first wait before a failing host is tried again: random, up to twice this",
+    )
+    backoff_max_s: float = Field(default=300.0, ge=1, le=86400, description="the longest such wait")
+    stale_after_intervals: float = Field(
+        default=3.0, ge=1.5, le=100, description="intervals without a sample after which a host counts as silent"
+    )
+    history_points: int = Field(default=120, ge=2, le=10_000, description="samples of a host kept for its sparklines")
+    frame_max_bytes: Bytes = Field(default=256 * 1024, ge=4096, le=64 * MIB, description="size one sample may have")
+    # The remote loop ends after 15 s of silence.
+    heartbeat_s: float = Field(default=5.0, ge=1, le=10, description="seconds between two signs of life to a host")
 
     @model_validator(mode="after")
     def _backoff_in_order(self) -> PollingSettings:
@@ -143,41 +76,61 @@ class PollingSettings(Section):
 
 
 class MonitoringSettings(Section):
-    """JUMPWATCH_MONITORING_*: thresholds in percent and how often the Database view is read."""
+    """Thresholds in percent, and how often the Database view is read."""
 
     section: ClassVar[str] = "monitoring"
 
-    cpu_warn_pct: float = Field(default=90.0, ge=1, le=100)
-    mem_warn_pct: float = Field(default=95.0, ge=1, le=100)
-    disk_warn_pct: float = Field(default=90.0, ge=1, le=100)
-    database_refresh_s: float = Field(default=5.0, ge=0.5, le=3600)
-    event_history: int = Field(default=500, ge=10, le=100_000)
+    cpu_warn_pct: float = Field(default=90.0, ge=1, le=100, description="CPU use above which a host counts as degraded")
+    mem_warn_pct: float = Field(default=95.0, ge=1, le=100, description="the same for memory")
+    disk_warn_pct: float = Field(default=90.0, ge=1, le=100, description="the same for the fullest file system")
+    database_refresh_s: float = Field(
+        default=5.0, ge=0.5, le=3600, description="seconds between two looks at the database's own figures"
+    )
+    event_history: int = Field(default=500, ge=10, le=100_000, description="lines kept in the Events pane")
 
 
 class RetentionSettings(Section):
-    """JUMPWATCH_RETENTION_*: how long data stays, and when it is compressed, rolled up and dropped."""
+    """How long data stays, and when it is compressed, rolled up and dropped."""
 
     section: ClassVar[str] = "retention"
 
-    chunk_interval: Duration = Field(default=DAY, ge=timedelta(hours=1), le=30 * DAY)
-    compress_after: Duration = Field(default=2 * DAY, ge=timedelta(hours=2), le=3650 * DAY)
-    raw_retention: Duration = Field(default=30 * DAY, ge=timedelta(hours=6), le=3650 * DAY)
-    rollup_minute_retention: Duration = Field(default=180 * DAY, ge=DAY, le=3650 * DAY)
-    rollup_hour_retention: Duration = Field(default=1095 * DAY, ge=DAY, le=36500 * DAY)
-    spool_max_age: Duration = Field(default=DAY, ge=timedelta(minutes=1), le=365 * DAY)
-    spool_max_bytes: Bytes = Field(default=256 * MIB, ge=MIB, le=1 << 40)
-    refresh_start: Duration = Field(default=3 * DAY, ge=timedelta(hours=3), le=365 * DAY)
-    flush_rows: int = Field(default=5000, ge=1, le=1_000_000)
-    flush_interval_s: float = Field(default=1.0, ge=0.05, le=60)
+    chunk_interval: Duration = Field(
+        default=DAY, ge=timedelta(hours=1), le=30 * DAY, description="time that one chunk holds"
+    )
+    compress_after: Duration = Field(
+        default=2 * DAY, ge=timedelta(hours=2), le=3650 * DAY, description="age at which a chunk is compressed"
+    )
+    raw_retention: Duration = Field(
+        default=30 * DAY, ge=timedelta(hours=6), le=3650 * DAY, description="age at which raw chunks go, once rolled up"
+    )
+    rollup_minute_retention: Duration = Field(
+        default=180 * DAY, ge=DAY, le=3650 * DAY, description="age at which rollups by minute go"
+    )
+    rollup_hour_retention: Duration = Field(
+        default=1095 * DAY, ge=DAY, le=36500 * DAY, description="age at which rollups by hour go"
+    )
+    spool_max_age: Duration = Field(
+        default=DAY, ge=timedelta(minutes=1), le=365 * DAY, description="age at which spooled samples are given up"
+    )
+    spool_max_bytes: Bytes = Field(
+        default=256 * MIB, ge=MIB, le=1 << 40, description="size of the spool while the database is away"
+    )
+    refresh_start: Duration = Field(
+        default=3 * DAY, ge=timedelta(hours=3), le=365 * DAY, description="how far back rollups are refreshed"
+    )
+    flush_rows: int = Field(default=5000, ge=1, le=1_000_000, description="samples written at once at the most")
+    flush_interval_s: float = Field(default=1.0, ge=0.05, le=60, description="seconds a sample may wait to be written")
 
     @model_validator(mode="after")
     def _in_order(self) -> RetentionSettings:
-        """Replays must never land in compressed chunks, nor a refresh reach back over dropped data."""
+        """No replay lands in compressed chunks, no refresh reaches over dropped data, and rollups outlive raw rows."""
         rules: tuple[tuple[str, str, bool], ...] = (
             ("spool_max_age", "compress_after", True),
             ("compress_after", "raw_retention", True),
             ("spool_max_age", "refresh_start", False),
             ("refresh_start", "raw_retention", True),
+            ("raw_retention", "rollup_minute_retention", False),
+            ("raw_retention", "rollup_hour_retention", False),
         )
         for low, high, strict in rules:
             a, b = getattr(self, low), getattr(self, high)
@@ -190,12 +143,12 @@ class RetentionSettings(Section):
 
 
 class LoggingSettings(Section):
-    """JUMPWATCH_LOGGING_*: level, form and the rotating file that is used while the console has the screen."""
+    """Level, form and the rotating file that is used while the console has the screen."""
 
     section: ClassVar[str] = "logging"
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "console"] = "json"
-    file: HomePath | None = None  # None: jumpwatch.log in the state folder (ApplicationSettings.log_file)
-    max_bytes: Bytes = Field(default=5 * MIB, ge=10_000, le=1 << 30)
-    backups: int = Field(default=3, ge=0, le=100)
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="what is logged and above")
+    format: Literal["json", "console"] = Field(default="json", description="JSON lines, or lines for people")
+    file: HomePath | None = Field(default=None, description="the log file; none: `jumpwatch.log` in the state folder")
+    max_bytes: Bytes = Field(default=5 * MIB, ge=10_000, le=1 << 30, description="size at which the file is rotated")
+    backups: int = Field(default=3, ge=0, le=100, description="rotated files kept")

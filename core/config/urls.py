@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
+from core.config.fields import refusal
 from core.exceptions import ConfigurationError
 
 _SCHEMES = {"postgres", "postgresql", "postgresql+asyncpg", "timescaledb"}
 # A raw @ in the password is allowed (the last one before the path counts); the second try lets / ? # in as well.
 _REST = (
     r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^/?#@:\[\]]*))(?::(?P<port>[0-9]*))?"
-    r"(?:/(?P<name>[^/?#]*))?(?:\?(?P<query>.*))?"
+    r"(?:/(?P<name>[^?#@]*))?(?:\?(?P<query>.*))?"
 )
 _STRICT = re.compile(r"(?:(?P<user>[^:/?#@]*)(?::(?P<password>[^/?#]*))?@)?" + _REST)
 _LOOSE = re.compile(r"(?:(?P<user>[^:/?#@]*)(?::(?P<password>.*))?@)?" + _REST, re.DOTALL)
@@ -32,9 +33,11 @@ def parse_database_url(url: str, variable: str = "JUMPWATCH_DATABASE_URL") -> di
     match = _STRICT.fullmatch(rest) or _LOOSE.fullmatch(rest)
     if match is None:
         raise _refusal(variable, "it cannot be read")
-    parts: dict[str, Any] = {field: unquote(match[field]) for field in ("user", "password", "name") if match[field]}
+    parts: dict[str, Any] = {
+        field: _decoded(match[field], variable) for field in ("user", "password", "name") if match[field]
+    }
     if host := match["six"] or match["host"]:
-        parts["host"] = unquote(host)
+        parts["host"] = _decoded(host, variable)
         if "," in parts["host"]:
             raise _refusal(variable, "it names several hosts, and one is wanted")
     if match["port"]:
@@ -47,17 +50,22 @@ def parse_database_url(url: str, variable: str = "JUMPWATCH_DATABASE_URL") -> di
 
 def _query(query: str, variable: str) -> dict[str, Any]:
     parts: dict[str, Any] = {}
-    for key, value in parse_qsl(query, keep_blank_values=True):
-        field = _QUERY.get(key)
+    for pair in filter(None, query.split("&")):
+        key, _, text = pair.partition("=")
+        field, value = _QUERY.get(key), _decoded(text, variable)  # a + stays one: libpq has it so
         if field is None:
             raise _refusal(variable, f"its parameter {key!r} is not known (known: {', '.join(_QUERY)})")
         parts[field] = _SSL.get(value.lower(), value) if field == "ssl_mode" else value
     return parts
 
 
+def _decoded(text: str, variable: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise _refusal(variable, "its %XX are not UTF-8") from None
+
+
 def _refusal(variable: str, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{variable}: {why}; the form is postgresql://USER:PASSWORD@HOST:PORT/NAME?sslmode=verify-full "
-        "(special characters of the password as %XX)",
-        operation="load settings",
-    )
+    form = "postgresql://USER:PASSWORD@HOST:PORT/NAME?sslmode=verify-full (special characters of the password as %XX)"
+    return refusal([f"{variable}: {why}; the form is {form}"], [variable])
