@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-import re
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from core.config import DatabaseSettings, RetentionSettings
-from core.exceptions import BusinessLogicError, DatabaseConnectionError
-from core.models import Capability, ChunkInfo, DatabaseView, HealthCheck, HypertableInfo, JobInfo, PoolInfo
+from core.exceptions import (
+    BusinessLogicError,
+    DatabaseConnectionError,
+    InfrastructureException,
+    ResourceNotFoundError,
+    ValidationError,
+)
+from core.models import ChunkInfo, DatabaseState, DatabaseView, HealthCheck
 from core.storage import setup
+from core.storage.capability import get_compression
 from core.storage.catalogue import read_chunks
 from core.storage.connect import Address
 from core.storage.engine import Database
-from core.storage.migrate import HEAD, revision
-from core.storage.schema import metadata
+from core.storage.facts import ConnectionInfo, DatabaseStats, TimescaleInfo, connection_info
+from core.storage.health_deep import THRESHOLDS, Thresholds, deep_checks
+from core.storage.optimize import optimize
+from core.storage.probes import read_probes
+from core.storage.schema import ROLLUP, SAMPLE_TABLE
 from core.storage.setup import initialise
-from core.storage.steps import StepResult, StepState
+from core.storage.steps import Progress, StepResult, StepState, no_progress
+from core.storage.validate import Drift, SchemaReport, validate
 
 __all__ = [
     "ConnectionInfo",
     "Database",
     "DatabaseStats",
+    "Drift",
     "SchemaReport",
     "StepResult",
     "StepState",
+    "Thresholds",
     "TimescaleInfo",
     "check_database_health",
     "close_database",
@@ -54,45 +66,6 @@ __all__ = [
 ]
 
 _current: list[Database] = []  # none or one: the program's database
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionInfo:
-    """Where the database is and how we are connected; no password."""
-
-    name: str
-    kind: str
-    role: str | None
-    pool: PoolInfo | None
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseStats:
-    """The database in figures; bytes."""
-
-    database_bytes: int | None
-    sessions: int | None
-    tables: tuple[HypertableInfo, ...]
-    pool: PoolInfo | None
-
-
-@dataclass(frozen=True, slots=True)
-class TimescaleInfo:
-    """The extension, or its absence, and its jobs."""
-
-    capability: Capability
-    jobs: tuple[JobInfo, ...]
-    workers: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaReport:
-    """Whether the schema is as this version wants it; ``missing`` names tables and columns."""
-
-    ok: bool
-    revision: str | None
-    expected: str
-    missing: tuple[str, ...]
 
 
 async def init_database(
@@ -133,52 +106,84 @@ async def get_async_session() -> AsyncIterator[AsyncSession]:
 
 
 async def get_db_session() -> AsyncIterator[AsyncSession]:
-    """Give a session to FastAPI's Depends."""
+    """Give a session to FastAPI's Depends: committed when it ends, rolled back on an error.
+
+    Say ``Depends(get_db_session, scope="function")``: the end then comes before the answer is sent, so that a commit
+    that fails reaches the client and no session is held while an answer streams.
+    """
     async with get_database().session() as session:
         yield session
 
 
 async def test_database_connection(database: Database | None = None) -> HealthCheck:
-    """Ask the server one question; the answer says how long it took, or why it failed."""
-    return (await check_database_health(database))[0]
+    """Ask the server one question; the answer says how long it took, or why it failed. Never raises its errors."""
+    found, begun = database or get_database(), time.monotonic()
+    try:
+        if found.capability is None:
+            await found.open()
+        async with found.connect("test the connection") as connection:
+            await connection.execute(text("SELECT 1"))
+    except InfrastructureException as error:
+        return HealthCheck("connection", False, error.message)
+    return HealthCheck("connection", True, f"answers in {(time.monotonic() - begun) * 1000:.1f} ms")
 
 
 test_database_connection.__test__ = False  # type: ignore[attr-defined]  # its name is fixed; it is no test
 
 
-async def check_database_health(database: Database | None = None) -> tuple[HealthCheck, ...]:
-    """Return every check with its reason; the first is the connection itself."""
-    view = await (database or get_database()).view()
-    if view.health:
-        return view.health
-    return (HealthCheck("connection", view.at is not None, view.detail or "no answer"),)
+async def check_database_health(
+    database: Database | None = None, thresholds: Thresholds = THRESHOLDS
+) -> tuple[HealthCheck, ...]:
+    """Return every check with figure, threshold and way out; the first is the connection itself.
+
+    ``ok`` is None where the role may not see, or the engine has no such thing. A database that is away is one failed
+    check, never an exception.
+    """
+    found = database or get_database()
+    view = await found.view()
+    if view.state is not DatabaseState.CONNECTED:
+        return (HealthCheck("connection", False, view.detail or "no answer"),)
+    try:
+        deep = await read_probes(found, dead_rows=thresholds.dead_rows)
+    except InfrastructureException as error:
+        return (*view.health, HealthCheck("probes", None, error.message))
+    shown = view.health or (await test_database_connection(found), HealthCheck("schema", False, view.detail))
+    return (*shown, *deep_checks(deep, view.chunks, view.capability, thresholds))
 
 
 async def get_database_stats(database: Database | None = None) -> DatabaseStats:
     """Return sizes, tables and pool."""
     view = await _view(database)
-    return DatabaseStats(view.database_bytes, view.sessions, view.hypertables, view.pool)
+    return DatabaseStats(view.database_bytes, view.sessions, view.hypertables, view.pool, view.ratio, view.saved_bytes)
 
 
-def get_connection_info(database: Database | None = None) -> ConnectionInfo:
-    """Return where the database is; asks nobody."""
-    found = database or get_database()
-    role = found.capability.role if found.capability else None
-    return ConnectionInfo(found.where, found.kind, role, found.pool())
+async def get_connection_info(database: Database | None = None) -> ConnectionInfo:
+    """Return where the database is, and how one of our sessions is set there."""
+    return await connection_info(database or get_database())
 
 
 async def get_chunk_statistics(
     hypertable: str | None = None, database: Database | None = None
 ) -> tuple[ChunkInfo, ...]:
-    """Return the chunks of one table, or of all, with their sizes before and after compression."""
+    """Return the chunks of one table, or of all, with their sizes before and after compression.
+
+    Raises ResourceNotFoundError for a table that has no chunks by its nature.
+    """
+    if hypertable is not None and hypertable not in SAMPLE_TABLE and hypertable not in ROLLUP:
+        raise ResourceNotFoundError(
+            f"{hypertable[:80]!r} has no chunks; those that have: {', '.join([*SAMPLE_TABLE, *ROLLUP])}",
+            operation="read the chunks",
+        )
     return await read_chunks(database or get_database(), hypertable)
 
 
 async def get_timescaledb_info(database: Database | None = None) -> TimescaleInfo:
-    """Return the extension's version, licence and jobs."""
+    """Return the extension's version, licence and jobs, and what compression needs where it lacks."""
     found = database or get_database()
     view = await _view(found)
-    return TimescaleInfo(await found.refresh_capability(), view.jobs, view.workers)
+    capability = await found.refresh_capability()
+    needs = "" if capability.compression else get_compression(capability)
+    return TimescaleInfo(capability, view.jobs, view.workers, needs)
 
 
 async def create_hypertables(database: Database | None = None) -> list[StepResult]:
@@ -202,41 +207,44 @@ async def setup_retention_policies(database: Database | None = None) -> list[Ste
 
 
 async def validate_database_schema(database: Database | None = None) -> SchemaReport:
-    """Compare the tables and columns that are there with those that this version uses."""
-    found = database or get_database()
-    columns = text(
-        "SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = 'public'"
-    )
-    async with found.connect("read the schema") as connection:
-        there = {(row[0], row[1]) for row in await connection.execute(columns)}
-    wanted = {(table.name, column.name) for table in metadata.sorted_tables for column in table.columns}
-    missing = tuple(sorted(f"{table}.{column}" for table, column in wanted - there))
-    at = await revision(found)
-    return SchemaReport(at == HEAD and not missing, at, HEAD, missing)
+    """Compare the schema with what this version makes; each drift is named with its way out."""
+    return await validate(database or get_database())
 
 
-async def optimize_database(database: Database | None = None) -> list[StepResult]:
-    """Refresh the statistics of our own tables (ANALYZE, outside a transaction)."""
-    found = database or get_database()
-    results = []
-    async with found.maintenance(operation="analyze") as connection:
-        for table in metadata.sorted_tables:
-            await connection.execute(text(f"ANALYZE {table.name}"))  # names of our own schema
-            results.append(StepResult("analyze", table.name, StepState.CHANGED))
-    return results
+async def optimize_database(
+    database: Database | None = None,
+    *,
+    reindex: bool = True,
+    timeout_s: float | None = None,
+    progress: Progress = no_progress,
+) -> list[StepResult]:
+    """VACUUM (ANALYZE) our tables and REINDEX CONCURRENTLY the plain ones; each step of at most ``timeout_s``.
+
+    May be cancelled and run again: indexes that were half built are dropped.
+    """
+    return await optimize(database or get_database(), reindex=reindex, timeout_s=timeout_s, progress=progress)
 
 
 async def execute_raw_sql(
-    statement: str, parameters: Mapping[str, Any] | None = None, database: Database | None = None
+    statement: LiteralString, parameters: Mapping[str, Any] | None = None, database: Database | None = None
 ) -> Sequence[Mapping[str, Any]]:
-    """Run one statement with bound parameters (:name); returns its rows as mappings.
+    """Run one statement in a transaction of its own; returns its rows as mappings.
 
-    Literal values in quotes are refused where parameters are given by name: what comes from outside is always bound.
+    The statement is text of the program's own (type checkers that know LiteralString refuse any other); what comes
+    from outside is bound by name (``:name``; a literal colon is written ``\\:``). Raises ValidationError where the
+    names and ``parameters`` differ. Several commands in one text are refused by the server, and none of them runs.
     """
-    if re.search(r";\s*\S", statement):
-        raise BusinessLogicError("one statement at a time", operation="execute_raw_sql")
+    bound, given = text(statement), dict(parameters or {})
+    names = set(bound.compile().params)
+    if names != set(given):
+        lacking, extra = sorted(names - set(given)), sorted(set(given) - names)
+        raise ValidationError(
+            f"the statement binds {', '.join(sorted(names)) or 'nothing'}; not given: {', '.join(lacking) or 'none'}, "
+            f"given for nothing: {', '.join(extra) or 'none'}",
+            operation="execute_raw_sql",
+        )
     async with (database or get_database()).connect("raw SQL") as connection:
-        result = await connection.execute(text(statement), dict(parameters or {}))
+        result = await connection.execute(bound, given)
         return [dict(row) for row in result.mappings()] if result.returns_rows else []
 
 

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 
 from core.config import RetentionSettings
 from core.exceptions import InfrastructureException
-from core.models import ChunkInfo
+from core.models import ChunkInfo, keep_time, past_retention
 from core.ports import ChunkKeeper
 from core.storage.chunks import StorageChunks
 from core.storage.rollups import uncovered
 from core.storage.schema import SAMPLE_TABLE
-from core.storage.setup_times import keep_for
 
 OnProgress = Callable[[int, int, str], None]
 
@@ -61,23 +60,23 @@ async def plan_retention(
 ) -> RetentionPlan:
     """Return what retention would drop now: each table by its own setting, or raw data before ``older_than`` alone.
 
-    Every chunk of raw data is compared with its rollups; those not wholly rolled up are in ``waiting`` too, and apply
-    rolls them up before it drops them.
+    Nothing goes of the time over which rollups are still refreshed. Every chunk of raw data is compared with its
+    rollups; those not wholly rolled up are in ``waiting`` too, and apply rolls them up before it drops them.
     """
-    times = keep_for(retention)
-    chunks, waiting = [], []
-    for chunk in await keeper.chunks():
-        raw = chunk.hypertable in SAMPLE_TABLE
-        if older_than is not None:
-            cut = older_than if raw else None
-        else:
-            cut = now - times[chunk.hypertable] if chunk.hypertable in times else None
-        if cut is None or chunk.end > min(cut, now):
-            continue
-        chunks.append(chunk)
-        if raw and (why := await uncovered(keeper.database, chunk.hypertable, chunk.start, chunk.end)):
+
+    def keep(table: str) -> timedelta | None:
+        if older_than is None:
+            return keep_time(table, retention)
+        return max(now - older_than, retention.refresh_start) if table in SAMPLE_TABLE else None
+
+    chunks = past_retention(await keeper.chunks(), keep, now)
+    waiting = []
+    for chunk in chunks:
+        if chunk.hypertable in SAMPLE_TABLE and (
+            why := await uncovered(keeper.database, chunk.hypertable, chunk.start, chunk.end)
+        ):
             waiting.append((chunk, why))
-    return RetentionPlan(tuple(chunks), tuple(waiting))
+    return RetentionPlan(chunks, tuple(waiting))
 
 
 async def apply_retention(

@@ -16,6 +16,7 @@ from core.operations import Gate, Operations
 from core.storage.audit import StorageAudit
 from core.storage.chunks import StorageChunks
 from core.storage.servers import EmbeddedServer, ManagedServer, WasmServer, wasm_missing
+from core.storage.setup import check_set_up
 
 Progress = Callable[[str], None]
 
@@ -70,6 +71,7 @@ async def opened(settings: ApplicationSettings, progress: Progress) -> AsyncIter
         await database.open()
         try:
             gate = Gate(read_only=False)  # a command says --apply --confirm NAME itself
+            gate.forbid(database.capability.why_no_write if database.capability else "")
             async with EventBus() as bus:
                 yield storage_of(database, settings, bus, gate)
         finally:
@@ -80,7 +82,13 @@ async def opened(settings: ApplicationSettings, progress: Progress) -> AsyncIter
 
 
 async def prepare(database: Database, progress: Progress) -> None:
-    """Migrate and set up hypertables, compression, rollups and retention; raises for the first step that failed."""
+    """Migrate and set up hypertables, compression, rollups and retention; raises for the first step that failed.
+
+    A role that may not do that takes the database as it is: ConfigurationError where it is not as this program wants.
+    """
+    if database.capability is not None and database.capability.why_no_upkeep:
+        await check_set_up(database)
+        return
     for step in await initialise(database, progress):
         if not step.ok:
             raise ConfigurationError(f"{step.step} {step.target}: {step.reason}", operation="db init")

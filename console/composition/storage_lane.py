@@ -128,15 +128,21 @@ class StorageLane:
                 state = DatabaseState.UNSUPPORTED if isinstance(exc, ConfigurationError) else DatabaseState.AWAY
                 self._say(exc.message)
                 self._tell(replace(self._view, state=state, detail=exc.message))
-                # Polling does not wait for the database: samples go to the spool.
-                await self._become(PollerRole.POLLER, "database away: samples are spooled")
+                if why := self._only_looks(database):
+                    await self._become(PollerRole.VIEWER, why)
+                else:  # polling does not wait for the database: samples go to the spool
+                    await self._become(PollerRole.POLLER, "database away: samples are spooled")
                 failures += 1
                 await asyncio.sleep(min(_RETRY_CAP_S, 2.0**failures))
+        self._gate.forbid(self._only_looks(database))
         self.operations = storage_of(database, self._settings, self._bus, self._gate).operations
         self._lock = PollerLock(database)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reading(database), name="database-view")
-            group.create_task(self._deciding(self._lock), name="poller-lock")
+            if why := self._only_looks(database):  # it never asks for the poller's lock
+                await self._become(PollerRole.VIEWER, why)
+            else:
+                group.create_task(self._deciding(self._lock), name="poller-lock")
             group.create_task(self._following(database), name="follow")
             group.create_task(self._copying_inventory(database), name="inventory-copy")
             if self._world:
@@ -144,6 +150,11 @@ class StorageLane:
                 group.create_task(self._history(self._world, database), name="history")
             else:
                 group.create_task(self._keeping_house(database), name="housekeeping")
+
+    @staticmethod
+    def _only_looks(database: Database) -> str:
+        """Say why this console can never store anything; empty where it can, or where that is not known yet."""
+        return database.capability.why_no_write if database.capability else ""
 
     async def _history(self, world: DemoWorld, database: Database) -> None:
         try:

@@ -1,6 +1,7 @@
 """The frozen records that travel between the lanes. An unknown figure is None, never zero."""
 
 from core.models.database import (
+    RAW_TABLES,
     Capability,
     ChunkInfo,
     DatabaseState,
@@ -11,6 +12,8 @@ from core.models.database import (
     PoolInfo,
     StorageMode,
     WriterStats,
+    keep_time,
+    past_retention,
 )
 from core.models.fleet import EventLine, FleetView, PollerRole
 from core.models.hosts import (
@@ -31,6 +34,7 @@ from core.models.hosts import (
 from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
 
 __all__ = [
+    "RAW_TABLES",
     "Capability",
     "ChunkInfo",
     "DatabaseState",
@@ -61,4 +65,6 @@ __all__ = [
     "SystemFigures",
     "Transition",
     "WriterStats",
+    "keep_time",
+    "past_retention",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 
 class StorageMode(StrEnum):
@@ -29,11 +31,33 @@ class Capability:
     superuser: bool
     kind: str  # "given", "embedded" or "wasm"
     owner: bool = True  # the role may change our tables (owns them, or is a superuser)
+    may_write: bool = True  # store samples, transitions and the audit
+    may_maintain: bool = True  # compress, drop, run jobs, upgrade
+    standby: bool = False  # the server, or the session, takes no changes at all
 
     @property
     def compression(self) -> bool:
         """Chunks can be compressed here."""
         return self.mode is StorageMode.TIMESCALEDB and self.licence == "timescale"
+
+    @property
+    def why_no_write(self) -> str:
+        """Why nothing can be stored with this role; empty where it can."""
+        if self.standby:
+            return "the database takes no changes: it is a standby, or default_transaction_read_only is on"
+        if self.may_write:
+            return ""
+        return f"the role {self.role} may look and not write: ask for the writer's rights (`jumpwatch db roles`)"
+
+    @property
+    def why_no_upkeep(self) -> str:
+        """Why chunks, jobs and schema cannot be touched with this role; empty where they can."""
+        if self.owner and self.may_maintain:
+            return ""
+        return self.why_no_write or (
+            f"the role {self.role} does not own Jumpwatch's tables: this wants the maintainer's rights "
+            "(`jumpwatch db roles` prints how they are given)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +105,38 @@ class ChunkInfo:
         if not self.before_bytes or not self.after_bytes:
             return None
         return self.before_bytes / self.after_bytes
+
+
+# The tables of raw samples. Each has rollups named after it, by minute (_1m) and by hour (_1h).
+RAW_TABLES = ("host_samples", "filesystem_samples", "disk_samples", "interface_samples")
+
+
+class KeepTimes(Protocol):
+    """The settings that say how long rows stay."""
+
+    @property
+    def raw_retention(self) -> timedelta: ...
+    @property
+    def rollup_minute_retention(self) -> timedelta: ...
+    @property
+    def rollup_hour_retention(self) -> timedelta: ...
+
+
+def keep_time(table: str, times: KeepTimes) -> timedelta | None:
+    """Return how long a table of samples or a rollup keeps its rows; None for a table that is not ours."""
+    source, _, bucket = table.rpartition("_")
+    if source in RAW_TABLES and bucket in ("1m", "1h"):
+        return times.rollup_minute_retention if bucket == "1m" else times.rollup_hour_retention
+    return times.raw_retention if table in RAW_TABLES else None
+
+
+def past_retention(
+    chunks: Iterable[ChunkInfo], keep: Callable[[str], timedelta | None], now: datetime
+) -> tuple[ChunkInfo, ...]:
+    """Return the chunks that ended longer ago than their table is kept, oldest first; ``keep`` None: never."""
+    kept = ((chunk, keep(chunk.hypertable)) for chunk in chunks)
+    past = [chunk for chunk, age in kept if age is not None and chunk.end <= now - max(age, timedelta(0))]
+    return tuple(sorted(past, key=lambda chunk: (chunk.start, chunk.hypertable, chunk.name)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,12 +73,7 @@ def why_not(action: Action, capability: Capability | None) -> str:
         return "the database is not connected"
     if action.needs_compression and not capability.compression:
         return f"compression {NEEDS_TIMESCALE}"
-    if not capability.owner:
-        return (
-            f"the role {capability.role} does not own Jumpwatch's tables and may only read: "
-            "connect as their owner, or run `jumpwatch db status` to see who that is"
-        )
-    return ""
+    return capability.why_no_upkeep
 
 
 def short_name(name: str) -> str:

@@ -19,6 +19,7 @@ class Gate:
         self._closes: float | None = None  # monotonic; None while open: no end
         self._until: datetime | None = None
         self._replay = False
+        self._forbidden = ""
 
     @property
     def read_only(self) -> bool:
@@ -36,6 +37,8 @@ class Gate:
             raise ValidationError(f"read-only can be left for 1 to {MAX_UNLOCK_S:.0f} seconds, not {seconds:g}")
         if self._replay:
             raise BusinessLogicError("this is the past: go back to live first", operation="unlock")
+        if self._forbidden:
+            raise BusinessLogicError(self._forbidden, error_code="FORBIDDEN", operation="unlock")
         self._open = True
         self._closes = None if seconds is None else self._clock.monotonic() + seconds
         self._until = None if seconds is None else self._clock.now() + timedelta(seconds=seconds)
@@ -48,10 +51,16 @@ class Gate:
         """While the screen shows the past nothing may be applied: what is seen is not what would be hit."""
         self._replay = replay
 
+    def forbid(self, why: str) -> None:
+        """Keep shut for a reason that no key can take away, such as the rights of the database's role; "" takes it."""
+        self._forbidden = why
+
     def why_shut(self) -> str:
         """Return why nothing may be applied now; empty where it may."""
         if self._replay:
             return "this is the past: go back to live first"
+        if self._forbidden:
+            return self._forbidden
         if not self._open:
             return "read-only: leave it first (w in the console)"
         if self._closes is not None and self._clock.monotonic() >= self._closes:

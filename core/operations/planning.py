@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from core.config import RetentionSettings
 from core.exceptions import ResourceNotFoundError
-from core.models import Capability, ChunkInfo, Plan, PlanRequest, PlanTarget
+from core.models import RAW_TABLES, Capability, ChunkInfo, Plan, PlanRequest, PlanTarget, keep_time, past_retention
 from core.operations import catalog
 from core.operations.catalog import Action, bytes_in_words
 from core.ports import ChunkKeeper
@@ -79,7 +79,7 @@ class Planner:
         cut = now - self._retention.compress_after
         chunks = _ordered(
             c for c in every
-            if c.end <= cut and (not c.compressed or c.partial) and not catalog.is_rollup(c.hypertable)
+            if c.end <= cut and (not c.compressed or c.partial) and c.hypertable in RAW_TABLES
         )  # fmt: skip
         ratio = _ratio(every)
         total = _bytes(chunks)
@@ -95,7 +95,7 @@ class Planner:
         self, action: Action, request: PlanRequest, capability: Capability, now: datetime
     ) -> Planned:
         cut = now - self._retention.raw_retention
-        chunks = _ordered(c for c in await self._keeper.chunks() if c.end <= now - self._keep(c))
+        chunks = past_retention(await self._keeper.chunks(), self._keep, now)
         rows = [c.rows for c in chunks if c.rows is not None]
         counted = f", about {sum(rows)} rows" if rows else ""
         return _made(
@@ -105,12 +105,8 @@ class Planner:
             refused="" if chunks else f"nothing to do: no chunk ended before {cut:%Y-%m-%d %H:%M} UTC",
         )  # fmt: skip
 
-    def _keep(self, chunk: ChunkInfo) -> timedelta:
-        """Return how long a chunk of this table is kept; rollups are kept longer than raw data."""
-        if not catalog.is_rollup(chunk.hypertable):
-            return self._retention.raw_retention
-        minute = chunk.hypertable.endswith("_1m")
-        return self._retention.rollup_minute_retention if minute else self._retention.rollup_hour_retention
+    def _keep(self, table: str) -> timedelta | None:
+        return keep_time(table, self._retention)
 
 
 def short_target(request: PlanRequest) -> str:

@@ -13,6 +13,10 @@ GET_TIMESCALE = (
     "needs TimescaleDB: use a server with the timescaledb extension (packages of the project on PostgreSQL 15 or "
     "newer, or the image timescale/timescaledb), then `jumpwatch db init` in a new database there"
 )
+GET_LICENCE = (
+    "needs TimescaleDB's community licence: install its community packages, set timescaledb.license = 'timescale' on "
+    "the server, then `jumpwatch db init` in a new database there"
+)
 
 _READ = text("""
 SELECT current_setting('server_version') AS server, current_setting('server_version_num')::int AS number,
@@ -24,7 +28,16 @@ SELECT current_setting('server_version') AS server, current_setting('server_vers
        coalesce((SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user), false) AS superuser,
        pg_catalog.to_regclass('public.jumpwatch_meta') IS NOT NULL AS known,
        coalesce((SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class
-                 WHERE oid = pg_catalog.to_regclass('public.jumpwatch_meta')), true) AS owner
+                 WHERE oid = pg_catalog.to_regclass('public.jumpwatch_meta')), true) AS owner,
+       -- Before the set-up: whoever may make the tables will own them.
+       coalesce((SELECT bool_and(pg_catalog.has_table_privilege(w.oid, w.wanted)) FROM (
+                     SELECT pg_catalog.to_regclass('public.' || name) AS oid, unnest(rights) AS wanted
+                     FROM (VALUES ('hosts', ARRAY['INSERT', 'UPDATE']), ('items', ARRAY['INSERT', 'UPDATE']),
+                                  ('host_samples', ARRAY['INSERT']), ('transitions', ARRAY['INSERT']),
+                                  ('audit', ARRAY['INSERT'])) AS v(name, rights)) w WHERE w.oid IS NOT NULL),
+                pg_catalog.has_schema_privilege('public', 'CREATE')) AS writes,
+       pg_catalog.has_schema_privilege('public', 'CREATE') AS creates,
+       current_setting('transaction_read_only') = 'on' AS standby
 """)
 
 
@@ -38,12 +51,20 @@ def version_tuple(version: str | None) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+def get_compression(capability: Capability | None) -> str:
+    """Say what compression needs here: the extension, or its community licence."""
+    apache = capability is not None and capability.licence not in (None, "timescale")
+    return GET_LICENCE if apache else GET_TIMESCALE
+
+
 def fitting_mode(extension: str | None, licence: str | None) -> tuple[StorageMode, str]:
     """Return the mode for a database not yet set up, and why in one line."""
     if extension is None:
         return StorageMode.PARTITIONS, "the server has no timescaledb extension: plain partitions"
     if version_tuple(extension) < OLDEST_TIMESCALE:
         return StorageMode.PARTITIONS, f"TimescaleDB {extension} is older than 2.13: plain partitions"
+    if licence is None:
+        return StorageMode.PARTITIONS, f"TimescaleDB {extension} is not preloaded on the server: plain partitions"
     if licence != "timescale":
         return StorageMode.PARTITIONS, "TimescaleDB runs under its Apache licence (no compression): plain partitions"
     return StorageMode.TIMESCALEDB, f"TimescaleDB {extension}"
@@ -70,4 +91,7 @@ async def read_capability(connection: AsyncConnection, kind: str, *, single_sess
         superuser=row.superuser,
         kind=kind,
         owner=row.owner,
+        may_write=row.writes and not row.standby,
+        may_maintain=(row.owner if row.known else row.creates) and not row.standby,
+        standby=row.standby,
     )

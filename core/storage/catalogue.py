@@ -6,29 +6,26 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.exceptions import InfrastructureException
+from core.exceptions import ConfigurationError, InfrastructureException
 from core.models import ChunkInfo, DatabaseState, DatabaseView, HypertableInfo, JobInfo
 from core.storage import catalogue_sql as sql
+from core.storage.catalogue_chunks import ORDER, fetch_chunks, remembered
 from core.storage.catalogue_jobs import own_job, their_job
 from core.storage.engine import Database
 from core.storage.errors import NOT_INITIALISED
 from core.storage.health import Findings, checks
 from core.storage.hold import held_jobs
-from core.storage.partitions import EPOCH, partition_interval
-from core.storage.schema import ROLLUP, ROLLUPS, SAMPLE_TABLES
+from core.storage.partitions import partition_interval
+from core.storage.schema import ROLLUP
 from core.storage.setup_times import OWN_JOBS, keep_for
 
 _SLOW_EVERY_S = 60.0
-_MEASURED = 64  # chunks whose size is read each time
-_FAR = timedelta(days=365 * 200)
-_ORDER = {name: place for place, name in enumerate([*(t.name for t in SAMPLE_TABLES), *(r.name for r in ROLLUPS)])}
-_BIT_COMPRESSED, _BIT_PARTIAL = 1, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,9 @@ async def read_view(database: Database) -> DatabaseView:
             await database.open()
         return await _read(database, replace(base, capability=database.capability))
     except InfrastructureException as error:
-        return replace(base, state=DatabaseState.AWAY, detail=error.message)
+        refused = isinstance(error, ConfigurationError)  # set up by a newer program, or its TimescaleDB is gone
+        state = DatabaseState.UNSUPPORTED if refused else DatabaseState.AWAY
+        return replace(base, state=state, detail=error.message)
 
 
 async def _read(database: Database, base: DatabaseView) -> DatabaseView:
@@ -101,9 +100,8 @@ async def read_chunks(
 ) -> tuple[ChunkInfo, ...]:
     """Return the chunks or partitions of one table, or of all, oldest first within a table; ``name``: that one."""
     async with database.connect("read the chunks") as connection:
-        if database.timescale:
-            return await _chunks(database, connection, hypertable, name=name, sizes=sizes)
-        return await _partition_list(connection, hypertable, name=name, sizes=sizes)
+        found = await fetch_chunks(database, connection, table=hypertable, name=name, sizes=sizes)
+    return tuple(found.values())
 
 
 async def _timescale(
@@ -121,7 +119,7 @@ async def _timescale(
             )
     owners = (await connection.execute(sql.OWNERS)).all()
     names = {str(owner.id): owner.name for owner in owners}
-    chunks = await _remembered(database, connection)
+    chunks = await remembered(database, connection, names)
     by_table = _by_table(chunks)
     tables = []
     for owner in owners:
@@ -136,11 +134,11 @@ async def _timescale(
             chunk_interval_s=owner.interval_length / 1e6,
             compress_after_s=policy.compress_after_s,
             drop_after_s=policy.drop_after_s,
-            compression_enabled=bool(owner.compression_state),
+            compression_enabled=owner.compression,
             rollup=owner.rollup,
         )
         tables.append(_totals(base, by_table[owner.name]))
-    tables.sort(key=lambda table: (_ORDER.get(table.name, 99), table.name))
+    tables.sort(key=lambda table: (ORDER.get(table.name, len(ORDER)), table.name))
     return tuple(tables), chunks, tuple(their_job(row, names, scheduler=scheduler) for row in rows)
 
 
@@ -149,34 +147,6 @@ def _by_table(chunks: Iterable[ChunkInfo]) -> dict[str, list[ChunkInfo]]:
     for chunk in chunks:
         found[chunk.hypertable].append(chunk)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """The chunks as they were read, and the catalogue's mark at that moment."""
-
-    chunks: tuple[ChunkInfo, ...]
-    mark: str
-    at: float
-
-
-async def _remembered(database: Database, connection: AsyncConnection) -> tuple[ChunkInfo, ...]:
-    """Return all chunks; while the catalogue's mark stays the same only the newest are measured anew.
-
-    Thousands of chunks take tenths of a second to read, and hardly ever change; once a minute all are read.
-    """
-    mark = str(await connection.scalar(sql.MARK))
-    read: _Read | None = database.slow_figures.get("chunks")
-    if read is None or read.mark != mark or time.monotonic() - read.at > _SLOW_EVERY_S:
-        read = _Read(await _chunks(database, connection, None), mark, time.monotonic())
-        database.slow_figures["chunks"] = read
-        return read.chunks
-    growing = sorted((c for c in read.chunks if not c.compressed), key=lambda c: c.end, reverse=True)[:_MEASURED]
-    rows = (await connection.execute(sql.SIZES, {"names": [chunk.name for chunk in growing]})).all()
-    sizes = {row.name: row.bytes for row in rows if row.bytes is not None}
-    return tuple(
-        replace(chunk, total_bytes=sizes[chunk.name]) if chunk.name in sizes else chunk for chunk in read.chunks
-    )
 
 
 def _totals(table: HypertableInfo, chunks: list[ChunkInfo]) -> HypertableInfo:
@@ -191,54 +161,10 @@ def _totals(table: HypertableInfo, chunks: list[ChunkInfo]) -> HypertableInfo:
     )
 
 
-async def _chunks(
-    database: Database,
-    connection: AsyncConnection,
-    hypertable: str | None,
-    *,
-    name: str | None = None,
-    sizes: bool = True,
-) -> tuple[ChunkInfo, ...]:
-    if "chunk_columns" not in database.slow_figures:
-        columns = (await connection.execute(sql.CHUNK_COLUMNS)).scalars()
-        database.slow_figures["chunk_columns"] = frozenset(columns)
-    statement = sql.chunks(dropped="dropped" in database.slow_figures["chunk_columns"], sizes=sizes)
-    rows = (await connection.execute(statement, {"table": hypertable, "name": name})).all()
-    found = [_chunk(row) for row in rows]
-    found.sort(key=lambda chunk: (_ORDER.get(chunk.hypertable, 99), chunk.hypertable, chunk.start))
-    return tuple(found)
-
-
-def _chunk(row: Any) -> ChunkInfo:
-    compressed = bool(row.status & _BIT_COMPRESSED)
-    partial = compressed and bool(row.status & _BIT_PARTIAL)
-    # Compressed and whole: its own heap is empty, and the catalogue remembers what compression left.
-    total = row.own_bytes if not compressed else (row.after_bytes or 0) + (row.own_bytes or 0 if partial else 0)
-    rows = row.compressed_rows if compressed else row.own_rows
-    return ChunkInfo(
-        hypertable=row.owner,
-        name=f"{row.schema_name}.{row.table_name}",
-        start=_moment(row.range_start),
-        end=_moment(row.range_end),
-        compressed=compressed,
-        partial=partial,
-        total_bytes=total,
-        before_bytes=row.before_bytes if compressed else None,
-        after_bytes=row.after_bytes if compressed else None,
-        rows=rows if rows is not None and rows >= 0 else None,
-    )
-
-
-def _moment(microseconds: int) -> datetime:
-    """Return TimescaleDB's internal time as a moment; the ends of time are brought near."""
-    offset = timedelta(microseconds=max(-(10**17), min(10**17, microseconds)))
-    return EPOCH + max(-_FAR, min(_FAR, offset))
-
-
 async def _partitions(
     database: Database, connection: AsyncConnection
 ) -> tuple[tuple[HypertableInfo, ...], tuple[ChunkInfo, ...], tuple[JobInfo, ...]]:
-    chunks = await _partition_list(connection, None)
+    chunks = await remembered(database, connection, {})
     times = keep_for(database.retention)
     by_table = _by_table(chunks)
     tables = []
@@ -251,18 +177,6 @@ async def _partitions(
     ran = {row.job_id: row for row in await connection.execute(sql.OWN_JOBS)}
     jobs = [own_job(job_id, name, every, ran.get(job_id)) for job_id, (name, every) in OWN_JOBS.items()]
     return tuple(tables), chunks, tuple(jobs)
-
-
-async def _partition_list(
-    connection: AsyncConnection, table: str | None, *, name: str | None = None, sizes: bool = True
-) -> tuple[ChunkInfo, ...]:
-    rows = (await connection.execute(sql.PARTITIONS, {"table": table, "name": name, "sizes": sizes})).all()
-    found = [
-        ChunkInfo(row.parent, f"public.{row.name}", row.start, row.stop, False, False, row.bytes, rows=row.rows)
-        for row in rows
-    ]
-    found.sort(key=lambda chunk: (_ORDER.get(chunk.hypertable, 99), chunk.start))
-    return tuple(found)
 
 
 async def _slow(database: Database, connection: AsyncConnection) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.types import Boolean, Text
 
+from core.storage.features import Features
 from core.storage.partitions import PARTITIONS_SQL
 
 GENERAL = text("""
@@ -18,10 +19,10 @@ SELECT now() AS now, to_regclass('public.jumpwatch_meta') IS NOT NULL AS known,
 FROM pg_catalog.pg_stat_activity
 """)
 
-# compression_state 2 marks the hidden tables that hold compressed rows.
+# compression_state 2 marks the hidden tables that held compressed rows up to 2.28; later 4 in status says compressed.
 _OWNERS = """
 SELECT h.id, coalesce(c.user_view_name, h.table_name)::text AS name, c.mat_hypertable_id IS NOT NULL AS rollup,
-       h.compression_state, d.id AS dimension_id, d.interval_length
+       h.compression_state = 1 OR h.status & 4 <> 0 AS compression, d.id AS dimension_id, d.interval_length
 FROM _timescaledb_catalog.hypertable h
 JOIN _timescaledb_catalog.dimension d ON d.hypertable_id = h.id AND d.interval_length IS NOT NULL
 LEFT JOIN _timescaledb_catalog.continuous_agg c ON c.mat_hypertable_id = h.id
@@ -29,36 +30,55 @@ WHERE h.compression_state <> 2
 """
 OWNERS = text(_OWNERS)
 
-CHUNK_COLUMNS = text("""
-SELECT attname::text FROM pg_catalog.pg_attribute
-WHERE attrelid = '_timescaledb_catalog.chunk'::regclass AND attnum > 0 AND NOT attisdropped
-""")
 
-
-def chunks(*, dropped: bool, sizes: bool) -> TextClause:
-    """Return the query of all chunks of one table (:table) or of all (null); older catalogues mark ``dropped`` ones."""
+def chunks(features: Features, *, sizes: bool) -> TextClause:
+    """Return the query of chunks: of one table (:table), of that name (:name), with those ids (:ids); null is all."""
     own = (
         "CASE WHEN k.status & 1 = 0 OR k.status & 8 <> 0 THEN pg_catalog.pg_total_relation_size(r.oid) END"
         if sizes
         else "NULL::bigint"
     )
+    relation = "JOIN pg_catalog.pg_class r ON r.oid = k.relid JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace"
+    if not features.chunk_relid:
+        relation = (
+            "JOIN pg_catalog.pg_namespace n ON n.nspname = k.schema_name "
+            "JOIN pg_catalog.pg_class r ON r.relname = k.table_name AND r.relnamespace = n.oid"
+        )
+    slices = "JOIN _timescaledb_catalog.dimension_slice s ON s.chunk_id = k.id AND s.dimension_id = o.dimension_id"
+    if not features.slice_of_chunk:
+        slices = (
+            "JOIN _timescaledb_catalog.chunk_constraint cc ON cc.chunk_id = k.id "
+            "JOIN _timescaledb_catalog.dimension_slice s ON s.id = cc.dimension_slice_id "
+            "AND s.dimension_id = o.dimension_id"
+        )
     return text(f"""
 WITH owners AS ({_OWNERS})
-SELECT o.name AS owner, k.schema_name::text AS schema_name, k.table_name::text AS table_name, k.status,
-       s.range_start, s.range_end, {own} AS own_bytes, r.reltuples::bigint AS own_rows,
-       z.numrows_pre_compression AS compressed_rows,
+SELECT k.id, o.name AS owner, n.nspname || '.' || r.relname AS name, k.status, s.range_start, s.range_end,
+       {own} AS own_bytes, r.reltuples::bigint AS own_rows, z.numrows_pre_compression AS compressed_rows,
        z.uncompressed_heap_size + z.uncompressed_toast_size + z.uncompressed_index_size AS before_bytes,
        z.compressed_heap_size + z.compressed_toast_size + z.compressed_index_size AS after_bytes
 FROM owners o
-JOIN _timescaledb_catalog.chunk k ON k.hypertable_id = o.id {"AND NOT k.dropped" if dropped else ""}
-JOIN _timescaledb_catalog.chunk_constraint cc ON cc.chunk_id = k.id
-JOIN _timescaledb_catalog.dimension_slice s ON s.id = cc.dimension_slice_id AND s.dimension_id = o.dimension_id
-JOIN pg_catalog.pg_namespace n ON n.nspname = k.schema_name
-JOIN pg_catalog.pg_class r ON r.relname = k.table_name AND r.relnamespace = n.oid
+JOIN _timescaledb_catalog.chunk k ON k.hypertable_id = o.id {"AND NOT k.dropped" if features.dropped_marked else ""}
+{slices}
+{relation}
 LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = k.id
 WHERE (CAST(:table AS text) IS NULL OR o.name = :table)
-  AND (CAST(:name AS text) IS NULL OR k.schema_name || '.' || k.table_name = :name)
+  AND (CAST(:name AS text) IS NULL OR n.nspname || '.' || r.relname = :name)
+  AND (CAST(:ids AS int4[]) IS NULL OR k.id = ANY(CAST(:ids AS int4[])))
 """).bindparams(bindparam("table", type_=Text), bindparam("name", type_=Text))  # noqa: S608 - our own names
+
+
+def state(features: Features) -> TextClause:
+    """Return the query of what tells a change: ids, states and compressed sizes of all chunks, as three arrays."""
+    return text(f"""
+SELECT array_agg(k.id ORDER BY k.id) AS ids, array_agg(k.status ORDER BY k.id) AS states,
+       array_agg(coalesce(z.compressed_heap_size + z.compressed_toast_size + z.compressed_index_size, -1) ORDER BY k.id)
+           AS sizes
+FROM _timescaledb_catalog.chunk k
+JOIN _timescaledb_catalog.hypertable h ON h.id = k.hypertable_id AND h.compression_state <> 2
+LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = k.id
+{"WHERE NOT k.dropped" if features.dropped_marked else ""}
+""")  # noqa: S608 - our own names
 
 
 JOBS = text("""
@@ -81,27 +101,26 @@ ORDER BY j.job_id
 """)
 
 PARTITIONS = text(f"""
-SELECT p.parent, p.name, p.start, p.stop,
+SELECT p.oid::bigint AS id, p.parent, p.name, p.start, p.stop,
        CASE WHEN :sizes THEN pg_catalog.pg_total_relation_size(p.oid) END AS bytes,
        CASE WHEN r.reltuples >= 0 THEN r.reltuples::bigint END AS rows
 FROM ({PARTITIONS_SQL}) p JOIN pg_catalog.pg_class r ON r.oid = p.oid
 WHERE NOT p.is_default AND (CAST(:table AS text) IS NULL OR p.parent = :table)
   AND (CAST(:name AS text) IS NULL OR 'public.' || p.name = :name)
+  AND (CAST(:ids AS int8[]) IS NULL OR p.oid = ANY(CAST(:ids AS int8[])::oid[]))
 """).bindparams(bindparam("table", type_=Text), bindparam("name", type_=Text), bindparam("sizes", type_=Boolean))  # noqa: S608 - our own names
+OWN_STATE = text("""
+SELECT array_agg(i.inhrelid::bigint ORDER BY i.inhrelid) AS ids FROM pg_catalog.pg_inherits i
+JOIN pg_catalog.pg_class c ON c.oid = i.inhparent AND c.relkind = 'p'
+WHERE c.relnamespace = 'public'::regnamespace
+""")
 
 DEFAULT_PARTITIONS = text(f"SELECT quote_ident(p.name) AS name FROM ({PARTITIONS_SQL}) p WHERE p.is_default")  # noqa: S608 - our own names
 OWN_JOBS = text("SELECT * FROM jumpwatch_jobs ORDER BY job_id")
-# Changes with every chunk made, dropped, compressed, decompressed or written to after compression.
-MARK = text("""
-SELECT concat_ws('/',
-    (SELECT concat_ws(':', count(*), max(id), sum(status::bigint * id)) FROM _timescaledb_catalog.chunk),
-    (SELECT concat_ws(':', count(*), sum(compressed_heap_size + compressed_toast_size + compressed_index_size))
-     FROM _timescaledb_catalog.compression_chunk_size),
-    (SELECT concat_ws(':', count(*), sum(compression_state)) FROM _timescaledb_catalog.hypertable))
-""")
 SIZES = text("""
-SELECT name, pg_catalog.pg_total_relation_size(to_regclass(name)) AS bytes
-FROM unnest(CAST(:names AS text[])) AS w(name)
+SELECT id, pg_catalog.pg_total_relation_size(r.oid) AS bytes, r.reltuples::bigint AS rows
+FROM unnest(CAST(:ids AS int8[]), CAST(:names AS text[])) AS w(id, name)
+JOIN pg_catalog.pg_class r ON r.oid = to_regclass(w.name)
 """)
 DATABASE_BYTES = text("SELECT pg_database_size(current_database())")
 WATERMARK = text("""

@@ -8,7 +8,7 @@ from core.exceptions import BusinessLogicError, DatabaseOperationError, Resource
 from core.models import ChunkInfo
 from core.ports import Clock, SystemClock
 from core.storage import rollups
-from core.storage.capability import GET_TIMESCALE
+from core.storage.capability import get_compression
 from core.storage.catalogue import read_chunks
 from core.storage.engine import Database
 from core.storage.housekeeping import run_own_job, run_their_job
@@ -79,6 +79,12 @@ class StorageChunks:
         now = await self._find(chunk)
         if now.end > self._clock.now():
             raise BusinessLogicError(f"{now.name} is still being written", operation="drop chunk")
+        window = self.database.retention.refresh_start
+        if now.hypertable in SAMPLE_TABLE and now.end > self._clock.now() - window:
+            # A refresh would find nothing there, and take the rolled up rows away.
+            raise BusinessLogicError(
+                f"{now.name} is kept: rollups are refreshed over the last {window}", operation="drop chunk"
+            )
         await self.roll_up(now)
         if not self.database.timescale:
             await drop_partition(self.database, now.hypertable, now.name.split(".", 1)[1])
@@ -132,4 +138,4 @@ class StorageChunks:
     def _needs_timescale(self, verb: str) -> None:
         capability = self.database.capability
         if capability is None or not capability.compression:
-            raise BusinessLogicError(f"to {verb} {GET_TIMESCALE}", operation=verb)
+            raise BusinessLogicError(f"to {verb} {get_compression(capability)}", operation=verb)

@@ -38,21 +38,34 @@ def where(settings: DatabaseSettings, address: Address | None) -> str:
 
 
 def tls(settings: DatabaseSettings) -> ssl.SSLContext | str | bool:
-    """Return asyncpg's ``ssl`` argument for the mode set."""
-    if settings.ssl_mode == "disable" or (settings.host or "").startswith("/"):
+    """Return asyncpg's ``ssl`` argument for the mode set, as libpq means it.
+
+    prefer takes TLS where it is offered and checks nothing; require checks the authority only where one is named;
+    verify-ca checks it always, verify-full the host's name too. From require on, nothing is ever sent in clear text.
+    """
+    mode, root = settings.ssl_mode, settings.ssl_root_cert
+    if mode == "disable" or (settings.host or "").startswith("/"):
         return False
-    if settings.ssl_mode in ("prefer", "require") and settings.ssl_root_cert is None:
-        return str(settings.ssl_mode)
+    if mode == "prefer" or (mode == "require" and root is None):
+        return str(mode)
     try:
-        context = ssl.create_default_context(cafile=str(settings.ssl_root_cert) if settings.ssl_root_cert else None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"JUMPWATCH_DATABASE_SSL_ROOT_CERT ({settings.ssl_root_cert}) cannot be used: {error}"
-        ) from error
-    context.check_hostname = settings.ssl_mode == "verify-full"
-    if settings.ssl_mode == "prefer":
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context = ssl.create_default_context(cafile=str(root) if root else None)
+    except FileNotFoundError as error:
+        raise _root_cert(settings, "there is no such file") from error
+    except PermissionError as error:
+        raise _root_cert(settings, "it may not be read by this user: chmod it, or name a copy") from error
+    except ssl.SSLError as error:
+        raise _root_cert(settings, "it holds no certificate: a PEM file of the authority's is wanted") from error
+    except OSError as error:
+        raise _root_cert(settings, str(error.strerror or error)) from error
+    context.check_hostname = mode == "verify-full"
     return context
+
+
+def _root_cert(settings: DatabaseSettings, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"JUMPWATCH_DATABASE_SSL_ROOT_CERT ({settings.ssl_root_cert}) cannot be used: {why}", operation="connect"
+    )
 
 
 def session_settings(settings: DatabaseSettings, name: str | None = None) -> dict[str, str]:

@@ -20,11 +20,12 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from core.config import DatabaseSettings, RetentionSettings
-from core.exceptions import DatabaseConnectionError, DatabaseTimeoutError
+from core.exceptions import ConfigurationError, DatabaseConnectionError
 from core.models import Capability, DatabaseView, HealthCheck, PoolInfo, StorageMode
 from core.storage.capability import read_capability
 from core.storage.connect import Address, connect_arguments, where
 from core.storage.errors import DRIVER_ERRORS, mapped
+from core.storage.revisions import refuse_lost, refuse_newer, revision_of
 
 
 class Database:
@@ -66,7 +67,11 @@ class Database:
         return self._capability is not None and self._capability.mode is StorageMode.TIMESCALEDB
 
     async def open(self) -> Capability:
-        """Make the engine, connect once and read the capability. Raises the Database family; may be called again."""
+        """Make the engine, connect once and read the capability; may be called again.
+
+        Raises the Database family, and ConfigurationError for a database that this program must not write to: set up
+        by a newer one, or for a TimescaleDB that is gone. It is closed then.
+        """
         if self._engine is None:
             self._engine, self._upkeep = self._make_engines()
             self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
@@ -75,8 +80,17 @@ class Database:
     async def refresh_capability(self) -> Capability:
         """Read anew what the server can do; keeps it in ``capability``."""
         async with self.connect("read what the server can do") as connection:
-            self._capability = await read_capability(connection, self.kind, single_session=self.single_session)
-        return self._capability
+            found = await read_capability(connection, self.kind, single_session=self.single_session)
+            at = await revision_of(connection)
+        try:
+            refuse_newer(at, self.where)
+            refuse_lost(found, self.where)
+        except ConfigurationError:
+            self._capability = None
+            await self.close()
+            raise
+        self._capability = found
+        return found
 
     async def close(self) -> None:
         """Close all connections; at most 5 s, then they are dropped."""
@@ -92,13 +106,13 @@ class Database:
     async def forget_connections(self) -> None:
         """Let new connections be made: after DDL, for plans cached on old ones would fail once."""
         if not self.single_session:
-            with mapped("renew connections", self.where):
+            with mapped("renew connections", self.where, self.settings):
                 await self.engine.dispose()
 
     @asynccontextmanager
     async def connect(self, operation: str = "query") -> AsyncIterator[AsyncConnection]:
         """Give a connection in one transaction: committed at the end, rolled back on an error."""
-        with mapped(operation, self.where):
+        with mapped(operation, self.where, self.settings):
             async with self.engine.begin() as connection:
                 yield connection
 
@@ -107,14 +121,14 @@ class Database:
         """Give an AsyncSession: committed at the end, rolled back on an error."""
         if self._sessions is None:
             raise DatabaseConnectionError(f"{self.where} is not open", operation=operation)
-        with mapped(operation, self.where):
+        with mapped(operation, self.where, self.settings):
             async with self._sessions.begin() as session:
                 yield session
 
     @asynccontextmanager
     async def driver(self, operation: str = "ingest") -> AsyncIterator[Any]:
         """Give asyncpg's own connection in one transaction (for COPY and arrays); errors are mapped."""
-        with mapped(operation, self.where):
+        with mapped(operation, self.where, self.settings):
             async with self.engine.connect() as connection:
                 raw: Any = (await connection.get_raw_connection()).driver_connection
                 try:
@@ -127,39 +141,36 @@ class Database:
 
     @asynccontextmanager
     async def maintenance(
-        self, timeout_s: float | None = None, operation: str = "maintenance"
+        self, timeout_s: float | None = None, operation: str = "maintenance", *, transaction: bool = False
     ) -> AsyncIterator[AsyncConnection]:
         """Give a connection in AUTOCOMMIT for what PostgreSQL allows only outside a transaction.
 
         The block may last ``timeout_s`` (default: maintenance_timeout_s); then, or on cancellation, the server is told
         to stop (a single-session engine cannot be told). It is a connection of its own, so that no pane waits for it.
+        With ``transaction`` the block is one long transaction instead, for migrations.
         """
         limit = timeout_s if timeout_s is not None else self.settings.maintenance_timeout_s
         engine = self._upkeep or self.engine
-        try:
-            with mapped(operation, self.where):
-                async with asyncio.timeout(limit), engine.connect() as plain:
-                    connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
-                    await self._set_timeout(connection, limit)
-                    try:
-                        yield connection
-                    finally:
-                        if self.single_session:
-                            await self._set_timeout(connection, self.settings.statement_timeout_s)
-        except DatabaseTimeoutError as error:
-            if error.timeout_seconds is None:
-                error.timeout_seconds = limit
-            raise
+        with mapped(operation, self.where, self.settings, statement_s=limit):
+            async with asyncio.timeout(limit), engine.connect() as plain:
+                connection = plain if transaction else await plain.execution_options(isolation_level="AUTOCOMMIT")
+                await self._set_timeout(connection, limit, local=transaction)
+                try:
+                    yield connection
+                    if transaction:
+                        await connection.commit()
+                finally:
+                    if self.single_session and not transaction:
+                        await self._set_timeout(connection, self.settings.statement_timeout_s)
 
     @staticmethod
-    async def _set_timeout(connection: AsyncConnection, seconds: float) -> None:
-        await connection.execute(
-            text("SELECT set_config('statement_timeout', :ms, false)"), {"ms": str(int(seconds * 1000))}
-        )
+    async def _set_timeout(connection: AsyncConnection, seconds: float, *, local: bool = False) -> None:
+        values = {"ms": str(int(seconds * 1000)), "local": local}
+        await connection.execute(text("SELECT set_config('statement_timeout', :ms, :local)"), values)
 
     async def dedicated(self, name: str) -> Any:
         """Open asyncpg's own connection outside the pool; the caller closes it. ``name`` is its application_name."""
-        with mapped("connect", self.where):
+        with mapped("connect", self.where, self.settings):
             return await asyncpg.connect(**connect_arguments(self.settings, self.address, name=name))
 
     def pool(self) -> PoolInfo | None:

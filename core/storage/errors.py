@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ssl
+import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import asyncpg
 from sqlalchemy import exc as sa
 
+from core.config import DatabaseSettings
 from core.exceptions import (
     ConfigurationError,
     DatabaseConnectionError,
@@ -42,32 +45,72 @@ def root_cause(error: BaseException) -> BaseException:
 
 
 @contextmanager
-def mapped(operation: str, where: str) -> Iterator[None]:
-    """Raise core exceptions for what the drivers raise within; ``where`` names the database, without password."""
+def mapped(
+    operation: str, where: str, settings: DatabaseSettings | None = None, *, statement_s: float | None = None
+) -> Iterator[None]:
+    """Raise core exceptions for what the drivers raise within; ``where`` names the database, without password.
+
+    ``settings`` tell which limit it was that passed; ``statement_s`` is the statement's, where it is another. What the
+    caller's own code raises (a file that is missing, its own timeout) is no error of the database and passes as it is.
+    """
+    begun = time.monotonic()
     try:
         yield
     except InfrastructureException:
         raise
-    except (sa.SQLAlchemyError, *DRIVER_ERRORS, OSError, TimeoutError) as error:
-        raise translate(error, operation, where) from error
+    except (sa.SQLAlchemyError, *DRIVER_ERRORS) as error:
+        found = translate(error, operation, where, settings, statement_s)
+        # The server says why it ends a session only to one who listens: to us it is a lost connection.
+        limit = settings.idle_in_transaction_timeout_s if settings and statement_s is None else None
+        if type(found) is DatabaseConnectionError and limit and time.monotonic() - begun >= limit:
+            text = f"{found.message}; the server ends a transaction that idles for {limit:g} s: hold none while waiting"
+            found = DatabaseConnectionError(text, operation=operation, details=found.details)
+        raise found from error
+    except OSError as error:  # TimeoutError is one
+        if _modules(error)[-1] not in _OURS:
+            raise
+        raise translate(error, operation, where, settings, statement_s) from error
 
 
-def translate(error: BaseException, operation: str, where: str) -> InfrastructureException:
+_PASSED = frozenset(
+    {"asyncio", "concurrent", "uvloop", "ssl", "socket", "contextlib"}
+)  # they raise on behalf of who called them
+_OURS = frozenset({"asyncpg", "sqlalchemy", "core"})
+
+
+def _modules(error: BaseException) -> list[str]:
+    """Return the top packages of the frames that the error came through, the one that raised it last."""
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return ["core", *(name for name in (frame.partition(".")[0] for frame in frames) if name not in _PASSED)]
+
+
+def _connecting(error: BaseException) -> bool:
+    """Whether the error came while a connection was being made."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(f.f_code.co_name == "connect" and f.f_globals.get("__name__") == "asyncpg.connection" for f in frames)
+
+
+def translate(
+    error: BaseException,
+    operation: str,
+    where: str,
+    settings: DatabaseSettings | None = None,
+    statement_s: float | None = None,
+) -> InfrastructureException:
     """Return the core exception that stands for a driver's error."""
     cause = root_cause(error)
     if isinstance(error, sa.TimeoutError):
         return DatabaseTimeoutError(
             f"no free connection to {where}: the pool is used up; raise JUMPWATCH_DATABASE_POOL_SIZE",
             operation=operation,
+            timeout_seconds=settings.pool_timeout_s if settings else None,
         )
     if isinstance(cause, asyncpg.PostgresError):
-        return _server_said(cause, operation, where)
-    if isinstance(cause, ssl.SSLError):
-        return DatabaseConnectionError(
-            f"TLS with {where} failed: {cause}; see JUMPWATCH_DATABASE_SSL_MODE and _SSL_ROOT_CERT", operation=operation
-        )
+        return _server_said(cause, operation, where, settings, statement_s)
+    if isinstance(cause, ssl.SSLError | ssl.CertificateError):
+        return _tls(cause, operation, where)
     if isinstance(cause, TimeoutError):
-        return DatabaseTimeoutError(f"{where} did not answer in time ({operation})", operation=operation)
+        return _silent(cause, operation, where, settings, statement_s)
     if isinstance(cause, OSError):
         return _network(cause, operation, where)
     if isinstance(cause, asyncpg.InternalClientError):
@@ -77,6 +120,49 @@ def translate(error: BaseException, operation: str, where: str) -> Infrastructur
     if isinstance(error, sa.ArgumentError):
         return ConfigurationError(f"the database URL cannot be read: {error}; see JUMPWATCH_DATABASE_URL")
     return DatabaseOperationError(f"{operation} on {where} failed: {cause}", operation=operation)
+
+
+def _silent(
+    cause: TimeoutError, operation: str, where: str, settings: DatabaseSettings | None, statement_s: float | None
+) -> InfrastructureException:
+    limit: float | None
+    if settings and _connecting(cause):
+        limit = settings.connect_timeout_s
+        text = f"{where} did not answer within {limit:g} s while connecting: is it a PostgreSQL server, and is it up?"
+    else:
+        limit = statement_s or (settings.statement_timeout_s if settings else None)
+        text = f"{where} did not answer in time ({operation})"
+    return DatabaseTimeoutError(text, operation=operation, timeout_seconds=limit)
+
+
+_NAME_CA = "name the authority's certificate in JUMPWATCH_DATABASE_SSL_ROOT_CERT"
+_TLS_WAYS = (  # what OpenSSL or the driver says, why, and the way out
+    ("Hostname mismatch", "its certificate is another host's", "connect by a name that the certificate has"),
+    ("IP address mismatch", "its certificate is not for this address", "connect by a name that the certificate has"),
+    ("has expired", "its certificate has expired", "have it renewed on the server"),
+    ("not yet valid", "its certificate is not valid yet", "check the clocks here and there"),
+    ("self-signed", "no authority known here signed its certificate", _NAME_CA),
+    ("unable to get local issuer", "no authority known here signed its certificate", _NAME_CA),
+    (
+        "rejected SSL upgrade",
+        "the server offers no TLS",
+        "switch it on there (ssl = on); only where the network is trusted set JUMPWATCH_DATABASE_SSL_MODE=prefer",
+    ),
+)
+
+
+def _tls(cause: Exception, operation: str, where: str) -> InfrastructureException:
+    said = str(getattr(cause, "verify_message", "") or cause)
+    for mark, why, way in _TLS_WAYS:
+        if mark in said:
+            return DatabaseConnectionError(
+                f"no TLS with {where}: {why} ({said[:120]}); {way}", operation=operation, error_code="DATABASE_TLS"
+            )
+    return DatabaseConnectionError(
+        f"no TLS with {where}: {said[:200]}; see JUMPWATCH_DATABASE_SSL_MODE and JUMPWATCH_DATABASE_SSL_ROOT_CERT",
+        operation=operation,
+        error_code="DATABASE_TLS",
+    )
 
 
 def _client(cause: asyncpg.InterfaceError, operation: str, where: str) -> InfrastructureException:
@@ -89,6 +175,8 @@ def _client(cause: asyncpg.InterfaceError, operation: str, where: str) -> Infras
 
 
 def _network(cause: OSError, operation: str, where: str) -> InfrastructureException:
+    if "SSL upgrade" in str(cause):
+        return _tls(cause, operation, where)
     if isinstance(cause, ConnectionRefusedError):
         text = f"{where} refuses connections: is the server up, and are host and port right?"
     elif isinstance(cause, FileNotFoundError):
@@ -100,27 +188,59 @@ def _network(cause: OSError, operation: str, where: str) -> InfrastructureExcept
     return DatabaseConnectionError(text, operation=operation)
 
 
-def _server_said(cause: asyncpg.PostgresError, operation: str, where: str) -> InfrastructureException:
+def _server_said(
+    cause: asyncpg.PostgresError,
+    operation: str,
+    where: str,
+    settings: DatabaseSettings | None,
+    statement_s: float | None,
+) -> InfrastructureException:
     state = cause.sqlstate or ""
     said = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     details = {"sqlstate": state}
     if state in ("28P01", "28000"):
+        if "no encryption" in said or "SSL off" in said:
+            said = f"{said} (it asks for TLS: JUMPWATCH_DATABASE_SSL_MODE=require or stricter)"
         text = f"{where} refuses the login: {said}; check user and password (JUMPWATCH_DATABASE_URL)"
         return DatabaseConnectionError(text, operation=operation, details=details, error_code="DATABASE_LOGIN")
     if state == "3D000":
         text = f"{said} at {where}: create it with `createdb`, or name another in JUMPWATCH_DATABASE_URL"
         return DatabaseConnectionError(text, operation=operation, details=details, error_code="DATABASE_MISSING")
-    if state in TIMEOUT_STATES:
+    if state in TIMEOUT_STATES and "user request" not in said:
         text = f"{operation} on {where} took too long ({TIMEOUT_STATES[state]}): {said}"
-        return DatabaseTimeoutError(text, operation=operation, details=details)
+        limit = _limit(state, settings, statement_s)
+        return DatabaseTimeoutError(text, operation=operation, details=details, timeout_seconds=limit)
     if state.startswith(_AWAY_STATES):
-        return DatabaseConnectionError(f"{where} is not available: {said}", operation=operation, details=details)
+        detail = f" ({cause.detail})" if state == "57P03" and cause.detail else ""
+        text = f"{where} is not available: {said}{detail}" + _AWAY_WAYS.get(state, "")
+        return DatabaseConnectionError(text, operation=operation, details=details)
     if state.startswith(_POISON_STATES):
         return PoisonError(f"{operation}: {said}", operation=operation, details=details)
-    if state == "42P01":
-        text = f"{operation}: {said}; {NOT_INITIALISED}"
-    elif state == "42501":
-        text = f"{operation}: {said}; the role lacks a right, see `jumpwatch db doctor`"
-    else:
-        text = f"{operation} on {where} failed: {said}"
-    return DatabaseOperationError(text, operation=operation, details=details)
+    return DatabaseOperationError(
+        _REFUSALS.get(state, "{operation} on {where} failed: {said}").format(
+            operation=operation, where=where, said=said
+        ),
+        operation=operation,
+        details=details,
+    )
+
+
+_AWAY_WAYS = {
+    "57P03": "; it is starting, stopping or recovering: wait, it is asked again",
+    "53300": "; other programs hold all its sessions: end some, or raise max_connections",
+    "57P01": "; an administrator ended the session: it is made anew at the next question",
+}
+_REFUSALS = {
+    "42P01": "{operation}: {said}; " + NOT_INITIALISED,
+    "42501": "{operation}: {said}; the role lacks a right: `jumpwatch db roles` prints which there are",
+    "25006": "{operation}: {said}; {where} is read-only (a standby, or default_transaction_read_only): name the "
+    "primary server in JUMPWATCH_DATABASE_URL",
+}
+
+
+def _limit(state: str, settings: DatabaseSettings | None, statement_s: float | None) -> float | None:
+    if settings is None:
+        return statement_s
+    if state == "55P03":
+        return settings.lock_timeout_s
+    return settings.idle_in_transaction_timeout_s if state == "25P03" else statement_s or settings.statement_timeout_s

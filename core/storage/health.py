@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from core.models import Capability, HealthCheck, JobInfo, StorageMode
-
-_SLOW_S = 0.5
-_CLOCK_OFF_S = 5.0
-_FULL = 0.8
+from core.storage.capability import GET_LICENCE
+from core.storage.health_deep import THRESHOLDS, Thresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +31,24 @@ class Findings:
     held: tuple[str, ...] = ()  # tables whose retention waits for their rollups
 
 
-def checks(found: Findings, now: datetime | None = None) -> tuple[HealthCheck, ...]:
+def checks(found: Findings, now: datetime | None = None, limits: Thresholds = THRESHOLDS) -> tuple[HealthCheck, ...]:
     """Return the checks, the gravest kinds first; ``now`` is for tests."""
-    return tuple(_checks(found, now or datetime.now(UTC)))
+    return tuple(_checks(found, now or datetime.now(UTC), limits))
 
 
-def _checks(found: Findings, now: datetime) -> Iterator[HealthCheck]:
-    slow = found.latency_s > _SLOW_S
-    yield HealthCheck("connection", not slow, f"answers in {found.latency_s * 1000:.1f} ms")
+def _checks(found: Findings, now: datetime, limits: Thresholds) -> Iterator[HealthCheck]:
+    slow = found.latency_s > limits.latency_s
+    text = f"answers in {found.latency_s * 1000:.1f} ms"
+    way = f" (limit {limits.latency_s * 1000:.0f} ms): look at its load, and at the network between"
+    yield HealthCheck("connection", not slow, text + (way if slow else ""))
     yield _mode(found)
     off = abs(found.clock_off_s)
-    yield HealthCheck(
-        "clock", off < _CLOCK_OFF_S, f"the server's clock is {off:.1f} s off ours" if off >= 1 else "agrees with ours"
-    )
-    room = found.sessions < _FULL * found.max_sessions or found.max_sessions <= 1
-    yield HealthCheck("sessions", room, f"{found.sessions} of {found.max_sessions}")
+    text = f"the server's clock is {off:.1f} s off ours" if off >= 1 else "agrees with ours"
+    way = f" (limit {limits.clock_off_s:.0f} s): have both follow one time service (chrony, ntp)"
+    yield HealthCheck("clock", off < limits.clock_off_s, text + (way if off >= limits.clock_off_s else ""))
+    room = found.sessions < limits.sessions * found.max_sessions or found.max_sessions <= 1
+    way = f" (limit {limits.sessions:.0%}): end idle ones, or raise max_connections"
+    yield HealthCheck("sessions", room, f"{found.sessions} of {found.max_sessions}" + ("" if room else way))
     failing = [job for job in found.jobs if job.last_ok is False]
     text = "; ".join(f"{job.name} ({job.job_id}): {job.last_error or 'failed'}" for job in failing[:3])
     yield HealthCheck("jobs", not failing, text or f"{len(found.jobs)} jobs, none failing")
@@ -70,6 +71,11 @@ def _mode(found: Findings) -> HealthCheck:
         if found.extension is None:
             return HealthCheck("mode", False, "set up for TimescaleDB, and the extension is gone")
         return HealthCheck("mode", True, f"TimescaleDB {found.extension}, licence {capability.licence}")
+    if found.extension is not None and capability.licence not in (None, "timescale"):
+        why = (
+            f"plain partitions: TimescaleDB {found.extension} runs under its Apache licence; compression {GET_LICENCE}"
+        )
+        return HealthCheck("mode", True, why)
     if found.extension is not None:
         why = "plain partitions; the extension came later: `jumpwatch db migrate-to` moves to a new database"
         return HealthCheck("mode", True, why)

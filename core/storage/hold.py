@@ -48,6 +48,14 @@ async def _behind(connection: AsyncConnection, row: Any) -> bool:
     return bool(await connection.scalar(rows, {"cut": row.cut, "rolled": row.rolled}))
 
 
+async def retention_waits(connection: AsyncConnection, job_id: int) -> str:
+    """Say why a job may not run now: it would drop raw data that is in no rollup yet; empty for all others."""
+    for row in (await connection.execute(_JOBS, {"tables": list(SAMPLE_TABLE)})).all():
+        if row.job_id == job_id and await _behind(connection, row):
+            return f"it would drop rows of {row.name} that are not rolled up yet"
+    return ""
+
+
 async def hold_retention(database: Database) -> tuple[str, ...]:
     """Hold the retention jobs of tables whose rollups are behind, let go those that are no more; returns the held.
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import text
 
-from core.exceptions import InfrastructureException, ResourceNotFoundError
+from core.exceptions import BusinessLogicError, InfrastructureException, ResourceNotFoundError
 from core.logging import get_logger
+from core.models import past_retention
 from core.ports import Clock, SystemClock
 from core.storage import rollups
 from core.storage.engine import Database
-from core.storage.hold import hold_retention
+from core.storage.hold import hold_retention, retention_waits
 from core.storage.partitions import drop_partition, ensure_ahead
 from core.storage.schema import ROLLUPS, SAMPLE_TABLE
 from core.storage.setup_times import OWN_JOBS, PARTITIONS_AHEAD, REFRESH_ROLLUPS, RETENTION, keep_for
@@ -22,11 +23,6 @@ _LOG = get_logger(__name__)
 _TICK_S = 15.0
 _HOLD_EVERY_S = 600.0
 
-_SEEN = text("SELECT value::timestamptz AS upto, updated FROM jumpwatch_meta WHERE key = :key")
-# Only where nobody wrote late rows meanwhile: those set it back, and touch ``updated`` in any case.
-_NOTE = text("""
-UPDATE jumpwatch_meta SET value = :value, updated = clock_timestamp() WHERE key = :key AND updated = :updated
-""")
 _RESULT = text("""
 INSERT INTO jumpwatch_jobs (job_id, name, last_run, last_ok, last_error, total_runs, total_failures)
 VALUES (:id, :name, :at, :ok, :error, 1, CASE WHEN :ok THEN 0 ELSE 1 END)
@@ -50,26 +46,16 @@ async def _partitions(database: Database, now: datetime) -> None:
 
 
 async def _rollups(database: Database, now: datetime) -> None:
-    """Take each rollup on from where it is to the last whole bucket."""
     for rollup in ROLLUPS:
-        key = f"rollup:{rollup.name}"
-        stop = rollups.floor(now - timedelta(seconds=60), rollup.width_s)
-        async with database.connect(f"look how far {rollup.name} is") as connection:
-            seen = (await connection.execute(_SEEN, {"key": key})).one()
-        await rollups.refresh(database, rollup, seen.upto, stop)
-        async with database.connect(f"note how far {rollup.name} is") as connection:
-            await connection.execute(_NOTE, {"key": key, "value": stop.isoformat(), "updated": seen.updated})
+        await rollups.catch_up(database, rollup, now)
 
 
 async def _retention(database: Database, now: datetime) -> None:
     """Drop the partitions that are too old; raw ones only where every rollup holds their rows."""
     from core.storage.catalogue import read_chunks
 
-    times = keep_for(database.retention)
-    kept = []
-    for chunk in await read_chunks(database, sizes=False):
-        if chunk.hypertable not in times or chunk.end > now - times[chunk.hypertable]:
-            continue
+    kept, times = [], keep_for(database.retention)
+    for chunk in past_retention(await read_chunks(database, sizes=False), times.get, now):
         if chunk.hypertable in SAMPLE_TABLE:
             why = await rollups.uncovered(database, chunk.hypertable, chunk.start, chunk.end)
             if why:
@@ -98,8 +84,11 @@ async def run_their_job(database: Database, job_id: int, now: datetime) -> None:
     """Run a job of TimescaleDB now and record what came of it; its failure is raised after that."""
     async with database.connect("look for the job") as connection:
         name = await connection.scalar(_NAME, {"id": job_id})
+        waiting = await retention_waits(connection, job_id)
     if name is None:
         raise ResourceNotFoundError(f"there is no job {job_id}", operation="run job")
+    if waiting:
+        raise BusinessLogicError(f"job {job_id} is not run: {waiting}", operation="run job")
     await _recorded(database, job_id, name, now, _call(database, job_id))
 
 
@@ -144,7 +133,7 @@ class Housekeeper:
     async def run_due(self) -> int:
         """Run what is due now; returns how many jobs ran."""
         capability = self._database.capability
-        if capability is None:
+        if capability is None or (self._database.timescale and not capability.may_maintain):
             return 0
         if self._database.timescale and capability.background_workers:
             await self._look_after_retention()
@@ -155,6 +144,8 @@ class Housekeeper:
         for job_id, (name, every) in OWN_JOBS.items():
             if self._clock.monotonic() < self._next.get(job_id, 0.0):
                 continue
+            if job_id != REFRESH_ROLLUPS and not capability.may_maintain:
+                continue  # a writer rolls up; partitions are made and dropped by their owner
             self._next[job_id] = self._clock.monotonic() + every.total_seconds()
             ran += 1
             try:
@@ -173,6 +164,7 @@ class Housekeeper:
 
     async def _run_theirs(self) -> int:
         now = self._clock.now()
+        await self._look_after_retention()
         async with self._database.connect("look for due jobs") as connection:
             due = (await connection.execute(_DUE, {"now": now})).all()
         for job in due:

@@ -83,6 +83,8 @@ async def ensure_partitions(database: Database, table: str, start: datetime, end
         interval = partition_interval(table, database.retention.chunk_interval)
         if not missing_ranges(ranges, start, end, interval):
             return ranges
+        if database.capability is not None and not database.capability.may_maintain:
+            return ranges  # a writer's rows lie in the default partition until a maintainer makes theirs
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         ranges = await _ranges(connection, table)  # another console may have been quicker
         for begin, stop in missing_ranges(ranges, start, end, interval):
@@ -117,6 +119,10 @@ async def _settle(database: Database, table: str) -> None:
         await ensure_partitions(database, table, start, start + interval)
 
 
+_OTHER_OWNER = text("""
+SELECT CASE WHEN pg_get_userbyid(relowner) <> current_user THEN quote_ident(pg_get_userbyid(relowner)) END
+FROM pg_catalog.pg_class WHERE oid = to_regclass(CAST(:table AS text))
+""")
 _PARTITIONED = text("""
 SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'public' AND c.relkind = 'p' ORDER BY c.relname
@@ -137,6 +143,7 @@ async def _make(connection: AsyncConnection, table: str, start: datetime, stop: 
     held = await connection.scalar(text(f"SELECT EXISTS (SELECT {inside})"), span)
     if not held:
         await connection.execute(text(f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES {bounds}"))
+        await _give(connection, table, name)
         return
     await connection.execute(text(f"LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE"))
     await connection.execute(text(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)"))
@@ -147,6 +154,14 @@ async def _make(connection: AsyncConnection, table: str, start: datetime, stop: 
         span,
     )
     await connection.execute(text(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES {bounds}"))
+    await _give(connection, table, name)
+
+
+async def _give(connection: AsyncConnection, table: str, name: str) -> None:
+    """Give a partition to its table's owner: made by one maintainer, it must be droppable by all."""
+    owner = await connection.scalar(_OTHER_OWNER, {"table": f"public.{table}"})
+    if owner is not None:
+        await connection.execute(text(f"ALTER TABLE {name} OWNER TO {owner}"))  # quoted by the server itself
 
 
 async def drop_partition(database: Database, table: str, name: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import product
 from math import ceil
 from typing import Any
 
@@ -13,60 +14,160 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.models import HostHistory
 from core.storage.engine import Database
-from core.storage.rollups import floor
-from core.storage.schema import HOUR, MINUTE
+from core.storage.rollups import bucket_sql, floor
+from core.storage.schema import (
+    DISK_SAMPLES,
+    FILESYSTEM_SAMPLES,
+    HOST_SAMPLES,
+    HOUR,
+    INTERFACE_SAMPLES,
+    MINUTE,
+    ROLLUP,
+    SampleTable,
+)
 
-RAW_SPAN = timedelta(days=2)
-_FIGURES = ("cpu", "mem", "load", "net", "disk", "io")
-_BIN = "CAST(floor(extract(epoch FROM ({column} - :start)) / :step) AS int)"
-
-# A host's rates are summed over its interfaces at each ts before they are averaged over the step.
-_RAW = {
-    "host": f"""
-        SELECT {_BIN.format(column="ts")} AS bin, avg(cpu_pct) AS cpu,
-               avg(100.0 * (mem_total - mem_available) / NULLIF(mem_total, 0)) AS mem, avg(load1) AS load
-        FROM host_samples WHERE host_id = :host AND ts >= :start AND ts < :stop GROUP BY 1""",  # noqa: S608 - our own names
-    "net": f"""
-        SELECT {_BIN.format(column="ts")} AS bin,
-               sum(coalesce(rx_bps, 0) + coalesce(tx_bps, 0)) / count(DISTINCT ts) AS net
-        FROM interface_samples WHERE host_id = :host AND ts >= :start AND ts < :stop
-          AND (rx_bps IS NOT NULL OR tx_bps IS NOT NULL) GROUP BY 1""",  # noqa: S608 - our own names
-    "disk": f"""
-        SELECT {_BIN.format(column="ts")} AS bin, max(100.0 * used / NULLIF(used + available, 0)) AS disk
-        FROM filesystem_samples WHERE host_id = :host AND ts >= :start AND ts < :stop GROUP BY 1""",  # noqa: S608 - our own names
-    "io": f"""
-        SELECT {_BIN.format(column="ts")} AS bin, max(busy_pct) AS io
-        FROM disk_samples WHERE host_id = :host AND ts >= :start AND ts < :stop GROUP BY 1""",  # noqa: S608 - our own names
-}
-_BUCKET = _BIN.format(column="bucket")
-_HOST_ROLLED = """
-SELECT {bin} AS bin, sum(cpu_pct_sum) / NULLIF(sum(cpu_pct_count), 0) AS cpu,
-       100.0 * (1 - sum(mem_available_sum) / NULLIF(sum(mem_total_sum), 0)) AS mem,
-       sum(load1_sum) / NULLIF(sum(load1_count), 0) AS load, max(bucket) AS newest
-FROM {table} WHERE host_id = :host AND bucket >= :start AND bucket < :stop GROUP BY 1"""
-_ROLLED = {
-    "net": f"""
-        SELECT {_BUCKET} AS bin, sum(coalesce(rx_bps_sum / NULLIF(rx_bps_count, 0), 0)
-               + coalesce(tx_bps_sum / NULLIF(tx_bps_count, 0), 0)) / count(DISTINCT bucket) AS net,
-               max(bucket) AS newest
-        FROM interface_samples_1h WHERE host_id = :host AND bucket >= :start AND bucket < :stop GROUP BY 1""",  # noqa: S608 - our own names
-    "disk": f"""
-        SELECT {_BUCKET} AS bin, max(100.0 * used_last / NULLIF(used_last + available_last, 0)) AS disk,
-               max(bucket) AS newest
-        FROM filesystem_samples_1h WHERE host_id = :host AND bucket >= :start AND bucket < :stop GROUP BY 1""",  # noqa: S608 - our own names
-    "io": f"""
-        SELECT {_BUCKET} AS bin, max(busy_pct_max) AS io, max(bucket) AS newest
-        FROM disk_samples_1h WHERE host_id = :host AND bucket >= :start AND bucket < :stop GROUP BY 1""",  # noqa: S608 - our own names
+RAW_SPAN, MINUTES_SPAN = timedelta(days=2), timedelta(days=4)
+WIDTHS = {"raw": 0, "1m": MINUTE, "1h": HOUR}  # seconds in a bucket, finest first
+_HOST_ID = text("SELECT host_id FROM hosts WHERE name = :name")
+_MADE = {
+    "sum": "CAST(sum({f}) AS float8)",
+    "count": "count({f})",
+    "max": "max({f})",
+    "last": "(array_agg({f} ORDER BY ts DESC))[1]",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class HostPlot:
-    """A host's past in steps of ``step_s`` seconds; ``source`` is raw, 1m or 1h."""
+    """A host's past in steps of ``step_s`` seconds; ``source``: where its own figures are from, raw, 1m or 1h."""
 
     history: HostHistory
     source: str
     step_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The figures that one table gives: how a step is made of raw rows, and of buckets with the columns needed.
+
+    Everything is float8: extract() and 100.0 would make it numeric, ten times slower.
+    """
+
+    table: SampleTable
+    raw: str
+    needed: tuple[tuple[str, str], ...]
+    rolled: str
+
+    def rollup(self, source: str) -> str:
+        return ROLLUP[f"{self.table.name}_{source}"].name
+
+
+_PARTS = (
+    _Part(
+        HOST_SAMPLES,
+        "avg(cpu_pct) AS cpu, avg(load1) AS load, "
+        "100 * (1 - avg(mem_available::float8) / NULLIF(avg(mem_total::float8), 0)) AS mem",
+        (*((f, kind) for f in ("cpu_pct", "load1", "mem_available", "mem_total") for kind in ("sum", "count")),),
+        "sum(cpu_pct_sum) / NULLIF(sum(cpu_pct_count), 0)::float8 AS cpu, "
+        "sum(load1_sum) / NULLIF(sum(load1_count), 0)::float8 AS load, "
+        "100 * (1 - sum(mem_available_sum)::float8 / NULLIF(sum(mem_available_count), 0)::float8 "
+        "/ (NULLIF(sum(mem_total_sum), 0)::float8 / NULLIF(sum(mem_total_count), 0)::float8)) AS mem",
+    ),
+    # A host's rates are summed over its interfaces in each bucket before they are averaged over the step.
+    _Part(
+        INTERFACE_SAMPLES,
+        "sum(coalesce(rx_bps, 0) + coalesce(tx_bps, 0)) "
+        "/ NULLIF(count(DISTINCT ts) FILTER (WHERE rx_bps IS NOT NULL OR tx_bps IS NOT NULL), 0) AS net",
+        (*((f, kind) for f in ("rx_bps", "tx_bps") for kind in ("sum", "count")),),
+        "sum(coalesce(rx_bps_sum / NULLIF(rx_bps_count, 0), 0) + coalesce(tx_bps_sum / NULLIF(tx_bps_count, 0), 0)) "
+        "/ NULLIF(count(DISTINCT bucket) FILTER (WHERE rx_bps_count + tx_bps_count > 0), 0) AS net",
+    ),
+    _Part(
+        FILESYSTEM_SAMPLES,
+        "max(used::float8 / NULLIF(used + available, 0)) * 100 AS disk",
+        (("used", "last"), ("available", "last")),
+        "max(used_last::float8 / NULLIF(used_last + available_last, 0)) * 100 AS disk",
+    ),
+    _Part(DISK_SAMPLES, "max(busy_pct) AS io", (("busy_pct", "max"),), "max(busy_pct_max) AS io"),
+)
+_FIGURES = ("cpu", "mem", "load", "net", "disk", "io")
+
+
+def preferred(span: timedelta, step_s: float) -> str:
+    """Return what a span is best read from: raw up to two days; then minutes, up to four days of them; else hours."""
+    if span <= RAW_SPAN:
+        return "raw"
+    return "1m" if step_s < HOUR and span <= MINUTES_SPAN else "1h"
+
+
+def choose(wanted: str, firsts: Mapping[str, datetime | None]) -> str:
+    """Return the finest source from ``wanted`` on that reaches back as far as any coarser one does.
+
+    ``firsts`` are the oldest bucket (or sample) of each source within the span; retention leaves the coarser ones
+    longer.
+    """
+    best = wanted
+    for source, width in WIDTHS.items():
+        first, mine = firsts.get(source), firsts.get(best)
+        if width <= WIDTHS[best] or first is None:
+            continue
+        if mine is None or first + timedelta(seconds=width) <= mine:
+            best = source
+    return best
+
+
+def _probe_sql(sources: Iterable[str], parts: Iterable[int]) -> str:
+    """Return the query of the oldest and newest bucket of a host in those sources of those parts."""
+    asked = []
+    for number, source in product(parts, sources):
+        part = _PARTS[number]
+        table, at, low = (part.table.name, "ts", "start") if source == "raw" else (part.rollup(source), "bucket", "low")
+        rows = f"SELECT {at} FROM {table} WHERE host_id = :host AND {at} >= :{low} AND {at} < :stop ORDER BY {at}"  # noqa: S608 - our own names
+        last = f"({rows} DESC LIMIT 1)" if source != "raw" else "NULL::timestamptz"
+        asked.append(f"SELECT {number} AS part, '{source}' AS source, ({rows} LIMIT 1) AS first, {last} AS newest")
+    return " UNION ALL ".join(asked)
+
+
+def _edges_sql(picks: Sequence[tuple[int, str]]) -> str:
+    """Return the query of where raw data takes over in those parts: the newest bucket (:newest0 ...), or its end.
+
+    That bucket may have been rolled up before it was full: raw data tells more, if it is all there still.
+    """
+    asked = []
+    for number, source in picks:
+        part = _PARTS[number]
+        raw = (
+            f"SELECT count(*) FROM {part.table.name} "  # noqa: S608 - our own names
+            f"WHERE host_id = :host AND ts >= :newest{number} AND ts < :end{number}"
+        )
+        rolled = f"SELECT sum(samples) FROM {part.rollup(source)} WHERE host_id = :host AND bucket = :newest{number}"  # noqa: S608 - our own names
+        newest, end = (f"CAST(:{name}{number} AS timestamptz)" for name in ("newest", "end"))
+        asked.append(f"SELECT {number} AS part, CASE WHEN ({raw}) >= ({rolled}) THEN {newest} ELSE {end} END AS edge")
+    return " UNION ALL ".join(asked)
+
+
+def _part_sql(part: _Part, source: str, *, rolled: bool) -> str:
+    """Return the query of one table's figures by step: rolled up to :edge where it is, the rest from raw data."""
+    item = "item_id, " if part.table.kind else ""
+    raw = f"{part.table.name} WHERE host_id = :host AND ts >= :edge AND ts < :stop"
+    if source == "raw":
+        rows, at, figures = raw, "ts", part.raw
+    else:
+        made = ", ".join(f"{_MADE[kind].format(f=f)} AS {f}_{kind}" for f, kind in part.needed)
+        rows = f"SELECT {bucket_sql(WIDTHS[source])} AS bucket, {item}{made} FROM {raw}"  # noqa: S608 - our own names
+        rows += " GROUP BY 1, 2" if item else " GROUP BY 1"
+        if rolled:
+            # Bounds are values, never a subquery: a comparison with an unknown value misleads the planner.
+            names = ", ".join(f"{f}_{kind}" for f, kind in part.needed)
+            rows = (
+                f"SELECT bucket, {item}{names} FROM {part.rollup(source)} "  # noqa: S608 - our own names
+                f"WHERE host_id = :host AND bucket >= :low AND bucket < :edge UNION ALL {rows}"
+            )
+        rows, at, figures = f"({rows}) s", "bucket", part.rolled
+    return (
+        f"SELECT CAST(floor(date_part('epoch', {at} - :start) / :step) AS int) AS bin, {figures} "  # noqa: S608 - our own names
+        f"FROM {rows} GROUP BY 1"
+    )
 
 
 async def host_history(
@@ -74,48 +175,83 @@ async def host_history(
 ) -> HostPlot:
     """Return one host's past in [start, stop) in at most ``points`` steps; a step without data is None.
 
-    ``source`` None chooses: raw up to two days, the minutes' rollup while a step is under an hour, else the hours'.
+    ``source`` None chooses by the span, and takes a coarser one where retention has left no finer. Whatever is not yet
+    rolled up is read raw, so that the newest samples are always in it.
     """
     step = max(10.0, (stop - start).total_seconds() / max(1, points))
-    if source is None:
-        source = "raw" if stop - start <= RAW_SPAN else "1m" if step < HOUR else "1h"
-    width = {"raw": 0, "1m": MINUTE, "1h": HOUR}[source]
-    step = max(step, float(width))
-    begin = floor(start, width) if width else start
+    chosen = source or preferred(stop - start, step)
+    begin = start
     values: dict[str, dict[int, float]] = {figure: {} for figure in _FIGURES}
     async with database.connect(f"read the past of {host}") as connection:
-        host_id = await connection.scalar(text("SELECT host_id FROM hosts WHERE name = :name"), {"name": host})
+        host_id = await connection.scalar(_HOST_ID, {"name": host})
         if host_id is not None:
+            span = {"host": host_id, "start": start, "stop": stop, "low": floor(start, HOUR)}
+            picks = await _pick(connection, chosen, span, coarser=source is None)
+            chosen = picks[0][0]
+            width = WIDTHS[chosen]
+            step, begin = max(step, float(width)), floor(start, width) if width else start
             bounds = {"host": host_id, "start": begin, "stop": stop, "step": step}
-            for part in _RAW:
-                await _part(connection, part, source, bounds, values)
+            edges = await _edges(connection, picks, bounds)
+            for number, (pick, _) in enumerate(picks):
+                await _read(connection, _PARTS[number], pick, edges.get(number), bounds, values)
     count = int((stop - begin) / timedelta(seconds=step)) + 1
     times = tuple(begin + timedelta(seconds=step * number) for number in range(count))
     columns = {figure: tuple(found.get(number) for number in range(count)) for figure, found in values.items()}
-    return HostPlot(HostHistory(**columns, times=times), source, step)
+    return HostPlot(HostHistory(**columns, times=times), chosen, step)
 
 
-async def _part(
+async def _pick(
+    connection: AsyncConnection, wanted: str, span: Mapping[str, Any], *, coarser: bool
+) -> list[tuple[str, datetime | None]]:
+    """Return for each part where it is best read from, and the newest bucket there."""
+    found: dict[tuple[int, str], Any] = {}
+    every = range(len(_PARTS))
+    # Raw data of all tables is kept for the same time, and only the hosts' own is indexed by ts alone.
+    for row in await connection.execute(text(_probe_sql([wanted], every[:1] if wanted == "raw" else every)), span):
+        found |= {(part, wanted): row for part in (every if wanted == "raw" else [row.part])}
+    others = [source for source, width in WIDTHS.items() if coarser and width > WIDTHS[wanted]]
+    if others:
+        # Only where the wanted one begins so late that a bucket of another fits in before it.
+        late = span["start"] + timedelta(seconds=WIDTHS[others[0]])
+        parts = [part for (part, _), row in found.items() if row.first is None or row.first >= late]
+        if parts:
+            for row in await connection.execute(text(_probe_sql(others, parts)), span):
+                found[row.part, row.source] = row
+    picks = []
+    for number in every:
+        pick = choose(wanted, {source: row.first for (part, source), row in found.items() if part == number})
+        picks.append((pick, found[number, pick].newest))
+    return picks
+
+
+async def _edges(
+    connection: AsyncConnection, picks: Sequence[tuple[str, datetime | None]], bounds: Mapping[str, Any]
+) -> dict[int, datetime]:
+    """Return by part where its rollup ends and raw data goes on; none for a part that is raw, or not rolled up."""
+    rolled, given = [], {"host": bounds["host"]}
+    for number, (pick, newest) in enumerate(picks):
+        if newest is not None:
+            rolled.append((number, pick))
+            given |= {f"newest{number}": newest, f"end{number}": newest + timedelta(seconds=WIDTHS[pick])}
+    if not rolled:
+        return {}
+    return {row.part: row.edge for row in await connection.execute(text(_edges_sql(rolled)), given)}
+
+
+async def _read(
     connection: AsyncConnection,
-    part: str,
+    part: _Part,
     source: str,
+    edge: datetime | None,
     bounds: Mapping[str, Any],
     values: dict[str, dict[int, float]],
 ) -> None:
-    """Read one kind of figures: rolled up as far as that goes, the rest raw."""
-    tail = bounds["start"]
-    if source != "raw":
-        width = MINUTE if part == "host" and source == "1m" else HOUR
-        statement = _ROLLED.get(part) or _HOST_ROLLED.format(bin=_BUCKET, table=f"host_samples_{source}")
-        rows = (await connection.execute(text(statement), bounds)).all()
-        _fill(rows, values, spread=max(1, ceil(width / bounds["step"])))
-        if rows:
-            tail = max(row.newest for row in rows) + timedelta(seconds=width)
-    if tail < bounds["stop"]:
-        # The steps are counted from the same start, whatever part of them is read raw.
-        raw = _RAW[part].replace("ts >= :start", "ts >= :tail")
-        rows = (await connection.execute(text(raw), {**bounds, "tail": tail})).all()
-        _fill(rows, values, spread=1)
+    """Read one table's figures into their steps."""
+    width, given = WIDTHS[source], dict(bounds)
+    given["low"] = floor(given["start"], width) if width else given["start"]
+    given["edge"] = given["low"] if edge is None else edge
+    rows = (await connection.execute(text(_part_sql(part, source, rolled=edge is not None)), given)).all()
+    _fill(rows, values, spread=max(1, ceil(width / given["step"])))
 
 
 def _fill(rows: Any, values: dict[str, dict[int, float]], *, spread: int) -> None:

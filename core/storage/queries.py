@@ -34,9 +34,11 @@ from core.storage.schema import (
 )
 
 MAX_AGE = timedelta(minutes=15)
+_FIRST = 1 + HOST_SAMPLES.columns.index(SYSTEM_COLUMNS[0])
+_SYSTEM = slice(_FIRST, _FIRST + len(SYSTEM_COLUMNS))  # of a row of LATEST; by name each would be looked up
 ITEM_AGE = timedelta(seconds=90)  # df comes in fewer frames than the rest
 
-_LATEST = text(f"""
+LATEST = text(f"""
 SELECT h.name AS host, {", ".join("s." + column for column in HOST_SAMPLES.columns)}
 FROM hosts h CROSS JOIN LATERAL (
     SELECT * FROM host_samples s WHERE s.host_id = h.host_id AND s.ts > :low AND s.ts <= :at ORDER BY s.ts DESC LIMIT 1
@@ -87,7 +89,7 @@ async def latest(
     bounds = {"at": at, "low": at - max_age}
     async with database.connect("read the latest samples") as connection:
         values = bounds | {"names": list(names) if names is not None else None}
-        rows = (await connection.execute(_LATEST, values)).all()
+        rows = (await connection.execute(LATEST, values)).all()
         if not rows:
             return {}
         wanted = {"ids": [row.host_id for row in rows], "times": [row.ts for row in rows], "age": ITEM_AGE}
@@ -137,7 +139,7 @@ def _sample(
         boot_id=row.boot_id,
         uptime_s=row.uptime_s,
         host_clock=row.host_clock,
-        system=SystemFigures(*(getattr(row, column) for column in SYSTEM_COLUMNS)),
+        system=SystemFigures(*row[_SYSTEM]),
         filesystems=filesystems,
         disks=disks,
         interfaces=interfaces,

@@ -10,7 +10,7 @@ from core.storage.engine import Database
 from core.storage.partitions import EPOCH, ensure_partitions
 from core.storage.schema import ROLLUPS, Rollup
 from core.storage.steps import Progress, StepResult, StepState, no_progress
-from core.storage.timescale import create_aggregate
+from core.storage.timescale import create_aggregate, refreshed_to
 
 _TABLE = text("SELECT to_regclass(CAST(:name AS text)) IS NOT NULL")
 
@@ -18,6 +18,12 @@ _TABLE = text("SELECT to_regclass(CAST(:name AS text)) IS NOT NULL")
 _BEGUN = text("""
 INSERT INTO jumpwatch_meta (key, value) VALUES (:key, '1970-01-02 00:00:00+00') ON CONFLICT (key) DO NOTHING
 """)
+_SEEN = text("SELECT value::timestamptz AS upto, updated FROM jumpwatch_meta WHERE key = :key")
+# Only where nobody wrote late rows meanwhile: those set it back, and touch ``updated`` in any case.
+_NOTE = text("""
+UPDATE jumpwatch_meta SET value = :value, updated = clock_timestamp() WHERE key = :key AND updated = :updated
+""")
+_SETTLED = timedelta(seconds=60)  # rows may still come for the time after it
 
 
 def floor(moment: datetime, width_s: int) -> datetime:
@@ -59,6 +65,11 @@ def _table_sql(rollup: Rollup) -> str:
     )
 
 
+def bucket_sql(width_s: int) -> str:
+    """Return the start of the bucket that a row's ts lies in; the same on every server."""
+    return f"date_bin(INTERVAL '{width_s} seconds', ts, TIMESTAMPTZ '1970-01-01 00:00:00+00')"
+
+
 def select_sql(rollup: Rollup, where: str = "") -> str:
     """Return the query that makes the rollup's rows of [:start, :stop) from the samples, without TimescaleDB."""
     keys = ", ".join(rollup.source.keys)
@@ -67,7 +78,7 @@ def select_sql(rollup: Rollup, where: str = "") -> str:
         for f in rollup.figures
     )
     return (
-        f"SELECT date_bin(INTERVAL '{rollup.width}', ts, TIMESTAMPTZ '1970-01-01 00:00:00+00') AS bucket, {keys}, "  # noqa: S608 - our own names
+        f"SELECT {bucket_sql(rollup.width_s)} AS bucket, {keys}, "  # noqa: S608 - our own names
         f"count(*), {made} FROM {rollup.source.name} WHERE ts >= :start AND ts < :stop {where} GROUP BY bucket, {keys}"
     )
 
@@ -110,6 +121,47 @@ async def _refresh_table(database: Database, rollup: Rollup, start: datetime, st
             ),
             {"start": start, "stop": stop},
         )
+
+
+async def catch_up(database: Database, rollup: Rollup, now: datetime) -> None:
+    """Take a rollup of our own on from where it is to the last whole bucket."""
+    key, stop = f"rollup:{rollup.name}", floor(now - _SETTLED, rollup.width_s)
+    async with database.connect(f"look how far {rollup.name} is") as connection:
+        seen = (await connection.execute(_SEEN, {"key": key})).one()
+    await refresh(database, rollup, seen.upto, stop)
+    async with database.connect(f"note how far {rollup.name} is") as connection:
+        await connection.execute(_NOTE, {"key": key, "value": stop.isoformat(), "updated": seen.updated})
+
+
+async def fill(
+    database: Database, rollup: Rollup, now: datetime, progress: Progress = no_progress
+) -> StepResult | None:
+    """Roll up the raw data that was there before the rollup was; None where there is nothing to do.
+
+    From the oldest on, in pieces: what is cut off goes on from there the next time. On TimescaleDB it comes before the
+    job that refreshes, which would look back over the last days alone and leave what is older out for good.
+    """
+    oldest = await oldest_raw(database, rollup.source.name)
+    if oldest is None:
+        return None
+    stop = floor(now - _SETTLED, rollup.width_s)
+    if database.timescale:
+        refreshing, upto = await refreshed_to(database, rollup)
+        if refreshing:
+            return None
+        start = max(upto or oldest, oldest)
+        step = max(database.retention.chunk_interval, timedelta(seconds=rollup.width_s))
+        cursor = start
+        while cursor < stop:
+            progress(f"filling {rollup.name} from {cursor:%Y-%m-%d %H:%M}")
+            end = min(floor(cursor + step, rollup.width_s), stop)
+            await refresh(database, rollup, cursor, end)
+            cursor = end
+    else:
+        progress(f"filling {rollup.name}")
+        start = oldest
+        await catch_up(database, rollup, now)
+    return StepResult("rollup fill", rollup.name, StepState.CHANGED, f"raw data since {start:%Y-%m-%d %H:%M} UTC")
 
 
 async def oldest_raw(database: Database, table: str) -> datetime | None:

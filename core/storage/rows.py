@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
-from core.models import FilesystemFigures, HostSample, SectionStatus, Transition
+from core.models import HostSample, SectionStatus, Transition
 from core.storage.schema import (
     DISK_SAMPLES,
     FILESYSTEM_SAMPLES,
     HOST_SAMPLES,
     INTERFACE_SAMPLES,
     SYSTEM_COLUMNS,
+    SampleTable,
 )
 
 ItemKey = tuple[str, str, str]  # host, kind, name
 Row = tuple[Any, ...]
+# For each table of items: where a sample has its things, and what names one.
+_ITEM_TABLES = (
+    (FILESYSTEM_SAMPLES, attrgetter("filesystems"), attrgetter("mount")),
+    (DISK_SAMPLES, attrgetter("disks"), attrgetter("device")),
+    (INTERFACE_SAMPLES, attrgetter("interfaces"), attrgetter("interface")),
+)
+_system = attrgetter(*SYSTEM_COLUMNS)
 
 
 def clean(text: str) -> str:
     """Return the text as PostgreSQL takes it: no NUL, no lone surrogates."""
     if "\x00" in text:
         text = text.replace("\x00", "")
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -33,8 +45,13 @@ def clean(text: str) -> str:
 
 def pack_sections(sections: Mapping[str, SectionStatus]) -> str | None:
     """Return the sections that were not ok as JSON; None where all were."""
-    odd = {name: status.value for name, status in sections.items() if status is not SectionStatus.OK}
-    return json.dumps(odd, separators=(",", ":"), sort_keys=True) if odd else None
+    odd = [section for section in sections.items() if section[1] is not SectionStatus.OK]
+    return _packed(tuple(sorted(odd))) if odd else None
+
+
+@lru_cache(maxsize=1024)  # a fleet knows but few ways of being odd
+def _packed(odd: tuple[tuple[str, SectionStatus], ...]) -> str:
+    return json.dumps({name: status.value for name, status in odd}, separators=(",", ":"))
 
 
 def unpack_sections(packed: str | None) -> dict[str, SectionStatus]:
@@ -45,68 +62,68 @@ def unpack_sections(packed: str | None) -> dict[str, SectionStatus]:
 def sample_items(sample: HostSample) -> Iterable[tuple[ItemKey, str | None]]:
     """Yield the items that the sample speaks of, with what describes them."""
     for filesystem in sample.filesystems or ():
-        yield (sample.host, "fs", clean(filesystem.mount)), _describe(filesystem)
+        yield (sample.host, "fs", clean(filesystem.mount)), _describe(filesystem.device, filesystem.fstype)
     for disk in sample.disks or ():
         yield (sample.host, "disk", clean(disk.device)), None
     for interface in sample.interfaces or ():
         yield (sample.host, "net", clean(interface.interface)), None
 
 
-def _describe(filesystem: FilesystemFigures) -> str:
-    extra = {"device": clean(filesystem.device), "fstype": filesystem.fstype and clean(filesystem.fstype)}
-    return json.dumps(extra, separators=(",", ":"))
+@lru_cache(maxsize=4096)
+def _describe(device: str, fstype: str | None) -> str:
+    return json.dumps({"device": clean(device), "fstype": fstype and clean(fstype)}, separators=(",", ":"))
 
 
 def sample_rows(
-    samples: Iterable[HostSample], hosts: Mapping[str, int], items: Mapping[ItemKey, int]
-) -> dict[str, list[Row]]:
-    """Return by table the rows of the samples, columns in the schema's order; ids must all be known."""
-    rows: dict[str, list[Row]] = {
-        table.name: [] for table in (HOST_SAMPLES, FILESYSTEM_SAMPLES, DISK_SAMPLES, INTERFACE_SAMPLES)
-    }
-    for sample in samples:
-        _one(sample, hosts[sample.host], items, rows)
+    samples: Sequence[HostSample], hosts: Mapping[str, int], items: Mapping[ItemKey, int]
+) -> dict[SampleTable, Iterator[Row]]:
+    """Return by table the rows of the samples, columns in the schema's order; ids must all be known.
+
+    Rows are made as they are asked for, so that the server works on the first ones while the next ones are made.
+    """
+    rows = {HOST_SAMPLES: _host_rows(samples, hosts)}
+    for table, things, name in _ITEM_TABLES:
+        rows[table] = _item_rows(table, things, name, samples, hosts, items)
     return rows
 
 
-def _one(sample: HostSample, host_id: int, items: Mapping[ItemKey, int], rows: dict[str, list[Row]]) -> None:
-    ts, host, system = sample.ts, sample.host, sample.system
-    rows["host_samples"].append(
-        (
-            host_id,
-            ts,
+def _host_rows(samples: Iterable[HostSample], hosts: Mapping[str, int]) -> Iterator[Row]:
+    for sample in samples:
+        yield (
+            hosts[sample.host],
+            sample.ts,
             sample.host_clock,
             sample.seq,
             clean(sample.boot_id) if sample.boot_id else None,
             sample.uptime_s,
             sample.interval_s,
-            *(getattr(system, name) for name in SYSTEM_COLUMNS),
+            *_system(sample.system),
             pack_sections(sample.sections),
         )
-    )
-    # A frame that names a mount twice (bind mounts) would break the whole batch: the first one counts.
-    seen: set[int] = set()
-    for f in sample.filesystems or ():
-        item = items[host, "fs", clean(f.mount)]
-        if item not in seen:
-            seen.add(item)
-            rows["filesystem_samples"].append(
-                (host_id, item, ts, f.size, f.used, f.available, f.inodes, f.inodes_used)
-            )  # fmt: skip
-    for d in sample.disks or ():
-        item = items[host, "disk", clean(d.device)]
-        if item not in seen:
-            seen.add(item)
-            rows["disk_samples"].append(
-                (host_id, item, ts, d.read_bps, d.write_bps, d.read_iops, d.write_iops, d.busy_pct)
-            )
-    for n in sample.interfaces or ():
-        item = items[host, "net", clean(n.interface)]
-        if item not in seen:
-            seen.add(item)
-            rows["interface_samples"].append(
-                (host_id, item, ts, n.rx_bps, n.tx_bps, n.rx_pps, n.tx_pps, n.errors_ps, n.drops_ps)
-            )
+
+
+def _item_rows(
+    table: SampleTable,
+    things_of: attrgetter[Sequence[Any] | None],
+    name_of: attrgetter[str],
+    samples: Iterable[HostSample],
+    hosts: Mapping[str, int],
+    items: Mapping[ItemKey, int],
+) -> Iterator[Row]:
+    figures = attrgetter(*table.columns[3:])
+    for sample in samples:
+        things = things_of(sample)
+        if not things:
+            continue
+        host, ts = sample.host, sample.ts
+        host_id = hosts[host]
+        # A frame that names a mount twice (bind mounts) would break the whole batch: the first one counts.
+        seen: set[int] = set()
+        for thing in things:
+            item = items[host, table.kind, clean(name_of(thing))]
+            if item not in seen:
+                seen.add(item)
+                yield (host_id, item, ts, *figures(thing))
 
 
 def transition_rows(transitions: Iterable[Transition], hosts: Mapping[str, int]) -> list[Row]:

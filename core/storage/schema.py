@@ -206,13 +206,18 @@ class Rollup:
         return ("bucket", *self.source.keys, "samples", *made)
 
 
-HOST_FIGURES = ("cpu_pct", "iowait_pct", "load1", "mem_total", "mem_available", "swap_free", "psi_memory", "psi_io")
 MINUTE, HOUR = 60, 3600
-ROLLUPS: tuple[Rollup, ...] = (
-    Rollup("host_samples_1m", HOST_SAMPLES, MINUTE, HOST_FIGURES),
-    Rollup("host_samples_1h", HOST_SAMPLES, HOUR, HOST_FIGURES),
-    Rollup("filesystem_samples_1h", FILESYSTEM_SAMPLES, HOUR, ("size", "used", "available", "inodes_used")),
-    Rollup("disk_samples_1h", DISK_SAMPLES, HOUR, ("read_bps", "write_bps", "busy_pct")),
-    Rollup("interface_samples_1h", INTERFACE_SAMPLES, HOUR, ("rx_bps", "tx_bps", "errors_ps")),
+_ROLLED: dict[SampleTable, tuple[str, ...]] = {
+    HOST_SAMPLES: (
+        "cpu_pct", "iowait_pct", "load1", "mem_total", "mem_available", "swap_free", "psi_memory", "psi_io",
+    ),
+    FILESYSTEM_SAMPLES: ("size", "used", "available", "inodes_used"),
+    DISK_SAMPLES: ("read_bps", "write_bps", "busy_pct"),
+    INTERFACE_SAMPLES: ("rx_bps", "tx_bps", "errors_ps"),
+}  # fmt: skip
+ROLLUPS: tuple[Rollup, ...] = tuple(
+    Rollup(f"{table.name}_{suffix}", table, width, figures)
+    for table, figures in _ROLLED.items()
+    for suffix, width in (("1m", MINUTE), ("1h", HOUR))
 )
 ROLLUP = {rollup.name: rollup for rollup in ROLLUPS}

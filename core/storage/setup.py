@@ -8,16 +8,19 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from core.exceptions import DatabaseTimeoutError, InfrastructureException
+from core.exceptions import BusinessLogicError, ConfigurationError, DatabaseTimeoutError, InfrastructureException
 from core.ports import Clock, SystemClock
 from core.storage import timescale
-from core.storage.capability import GET_TIMESCALE
+from core.storage.capability import get_compression
 from core.storage.engine import Database
 from core.storage.errors import mapped
+from core.storage.hold import hold_retention
 from core.storage.migrate import migrate, prepare_extension, revision
 from core.storage.partitions import ensure_ahead
-from core.storage.rollups import create_rollup
-from core.storage.schema import ROLLUPS, SAMPLE_TABLES
+from core.storage.repair import repair
+from core.storage.revisions import HEAD
+from core.storage.rollups import create_rollup, fill
+from core.storage.schema import ROLLUPS, SAMPLE_TABLES, Rollup
 from core.storage.setup_times import keep_for
 from core.storage.steps import Progress, StepResult, StepState, no_progress
 
@@ -42,8 +45,9 @@ async def _each(
     return results
 
 
-def _partitioned(step: str) -> list[StepResult]:
-    return [StepResult(step, table.name, StepState.SKIPPED, GET_TIMESCALE) for table in SAMPLE_TABLES]
+def _partitioned(database: Database, step: str) -> list[StepResult]:
+    why = get_compression(database.capability)
+    return [StepResult(step, table.name, StepState.SKIPPED, why) for table in SAMPLE_TABLES]
 
 
 async def create_hypertables(
@@ -60,7 +64,7 @@ async def create_hypertables(
 async def setup_compression_policies(database: Database, progress: Progress = no_progress) -> list[StepResult]:
     """Enable compression and let a job compress what is older than compress_after."""
     if not database.timescale:
-        return _partitioned("compression policy")
+        return _partitioned(database, "compression policy")
     results = []
     for table in SAMPLE_TABLES:
         progress(f"compression {table.name}")
@@ -69,15 +73,46 @@ async def setup_compression_policies(database: Database, progress: Progress = no
     return results
 
 
-async def create_rollups(database: Database, progress: Progress = no_progress) -> list[StepResult]:
-    """Create the rollups and, on TimescaleDB, the jobs that refresh them."""
+async def create_rollups(
+    database: Database, progress: Progress = no_progress, now: datetime | None = None
+) -> list[StepResult]:
+    """Create the rollups, fill new ones from the raw data there is and, on TimescaleDB, add the jobs that refresh them.
+
+    A rollup that could not be filled gets no job yet: the next run goes on filling it.
+    """
     results = []
     for rollup in ROLLUPS:
         progress(f"rollup {rollup.name}")
         results.append(await _step("rollup", rollup.name, create_rollup(database, rollup)))
+    made = {result.target: result.state for result in results if result.ok}
+    if database.timescale and StepState.CREATED in made.values():
+        results += await _hold(database)  # before anything is dropped that is not in the new ones
+    for rollup in (rollup for rollup in ROLLUPS if rollup.name in made):
+        if database.timescale or made[rollup.name] is StepState.CREATED:
+            filled = await _fill(database, rollup, now or SystemClock().now(), progress)
+            results += filled
+            if any(not result.ok for result in filled):
+                continue
         if database.timescale:
             results.append(await _step("refresh policy", rollup.name, timescale.refresh_policy(database, rollup)))
     return results
+
+
+async def _fill(database: Database, rollup: Rollup, now: datetime, progress: Progress) -> list[StepResult]:
+    try:
+        filled = await fill(database, rollup, now, progress)
+    except InfrastructureException as error:
+        return [StepResult("rollup fill", rollup.name, StepState.FAILED, error.message)]
+    return [filled] if filled else []
+
+
+async def _hold(database: Database) -> list[StepResult]:
+    """Hold the jobs that would drop what is in no rollup yet, and let go those that were held; tells failure alone."""
+    try:
+        await hold_retention(database)
+    except InfrastructureException as error:
+        return [StepResult("retention hold", "raw data", StepState.FAILED, error.message)]
+    return []
 
 
 async def setup_retention_policies(database: Database, progress: Progress = no_progress) -> list[StepResult]:
@@ -102,8 +137,32 @@ async def initialise(
 
     Steps that fail are in the answer with their reason. The mode is recorded by the first migration and stays.
     """
+    await check_rights(database)
     async with _alone(database):
         return await _initialise(database, progress, (clock or SystemClock()).now())
+
+
+async def check_set_up(database: Database) -> None:
+    """Raise ConfigurationError where the schema is not as this program wants it."""
+    at = await revision(database)
+    if at != HEAD:
+        state = f"its schema is at revision {at}, and {HEAD} is wanted" if at else "it is not set up"
+        raise ConfigurationError(
+            f"{database.where}: {state}; let a maintainer run `jumpwatch db init`", operation="look at the schema"
+        )
+
+
+async def check_rights(database: Database) -> None:
+    """Raise BusinessLogicError where the role may not set the database up; it says what there is to be done."""
+    capability = database.capability or await database.open()
+    if not (why := capability.why_no_upkeep):
+        return
+    try:
+        await check_set_up(database)
+        missing = f"the schema is at revision {HEAD} as wanted: nothing is missing that is known without those rights"
+    except ConfigurationError as error:
+        missing = error.message
+    raise BusinessLogicError(f"{why}; {missing}", error_code="FORBIDDEN", operation="db init")
 
 
 async def _initialise(database: Database, progress: Progress, now: datetime) -> list[StepResult]:
@@ -113,13 +172,16 @@ async def _initialise(database: Database, progress: Progress, now: datetime) -> 
         results.append(await prepare_extension(database))
         await database.refresh_capability()
     progress("schema")
-    results.append(await migrate(database))
+    results.append(await migrate(database, progress))
+    results += await repair(database)
     results += await create_hypertables(database, progress, now)
     results += await setup_compression_policies(database, progress)
-    results += await create_rollups(database, progress)
+    results += await create_rollups(database, progress, now)
     if not database.timescale:
         await ensure_ahead(database, now)  # of the rollups, which are there now
     results += await setup_retention_policies(database, progress)
+    if database.timescale:
+        results += await _hold(database)
     await database.forget_connections()
     return results
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from core.config import RetentionSettings
-from core.storage.schema import MINUTE, ROLLUPS, SAMPLE_TABLES
+from core.models import keep_time
+from core.storage.schema import ROLLUPS, SAMPLE_TABLES
 
 
 def keep_for(retention: RetentionSettings) -> dict[str, timedelta]:
     """Return by name of table or rollup how long its rows are kept."""
-    times = {table.name: retention.raw_retention for table in SAMPLE_TABLES}
-    for rollup in ROLLUPS:
-        minute = rollup.width_s == MINUTE
-        times[rollup.name] = retention.rollup_minute_retention if minute else retention.rollup_hour_retention
-    return times
+    names = [table.name for table in SAMPLE_TABLES] + [rollup.name for rollup in ROLLUPS]
+    return {name: keep for name in names if (keep := keep_time(name, retention)) is not None}
 
 
 PARTITIONS_AHEAD, REFRESH_ROLLUPS, RETENTION = 1, 2, 3

@@ -13,14 +13,16 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from core.exceptions import ConfigurationError
 from core.models import HostSample
-from core.storage.spool_records import Record, decode, encode
+from core.storage.spool_records import Record, decode, encode, is_sample
 
 _HEAD = struct.Struct(">II")
 _MAX_RECORD = 4 << 20
+_WINDOW = 2 * _MAX_RECORD  # read at once, whatever the size of the file: a whole record always fits
 
 
 @dataclass(slots=True)
@@ -30,16 +32,20 @@ class Segment:
     path: Path
     descriptor: int
     bytes: int = 0
-    records: int = 0
-    samples: int = 0
-    newest: float = 0.0  # ts of its newest record
+    samples: int = 0  # those that wait
+    place: int = 0  # where the records begin that wait
+    checked: bool = False  # what is corrupt in it has been counted
 
 
 @dataclass(slots=True)
 class Read:
-    """What a segment held; ``broken`` counts the places where it could not be read on."""
+    """Records that wait in a segment, up to ``upto``; the samples among them, and those that are too old."""
 
+    segment: Segment
     records: list[Record]
+    upto: int = 0
+    samples: int = 0
+    old: int = 0
     broken: int = 0
 
 
@@ -87,17 +93,13 @@ class Spool:
             segment = _lock(path, os.O_RDWR)
             if segment is None:
                 continue
-            read = _read(segment)
-            self.broken += read.broken
-            segment.records = len(read.records)
-            segment.samples = sum(isinstance(record, HostSample) for record in read.records)
-            segment.newest = max((record.ts.timestamp() for record in read.records), default=0.0)
-            if not read.records:
+            self.broken += _check(segment)
+            if segment.bytes == 0:
                 self._remove(segment)
                 continue
             found += segment.samples
             self._done.append(segment)
-        self._done.sort(key=lambda segment: segment.newest)
+        self._done.sort(key=lambda segment: segment.path.name)  # a name begins with the time
         return found
 
     def append(self, records: Sequence[Record]) -> None:
@@ -118,9 +120,7 @@ class Spool:
             os.lseek(segment.descriptor, segment.bytes, os.SEEK_SET)
             raise
         segment.bytes += len(chunk)
-        segment.records += len(records)
         segment.samples += sum(isinstance(record, HostSample) for record in records)
-        segment.newest = max([segment.newest, *(record.ts.timestamp() for record in records)])
         self._bound_bytes()
 
     def seal(self) -> Segment | None:
@@ -130,22 +130,29 @@ class Spool:
             self._done.append(segment)
         return segment
 
-    def oldest(self) -> tuple[Segment, list[Record]] | None:
-        """Return the oldest segment that waits and its records, too old ones left out and counted."""
-        self.seal()
+    def oldest(self, most: int) -> Read | None:
+        """Return the oldest records that wait, ``most`` at the most, without those that are too old."""
+        if not self._done:
+            self.seal()
         while self._done:
-            segment = self._done[0]
-            read = _read(segment)
-            self.broken += read.broken
-            limit = time.time() - self._max_age
-            fresh = [record for record in read.records if record.ts.timestamp() >= limit]
-            self.dropped += sum(isinstance(record, HostSample) for record in read.records) - sum(
-                isinstance(record, HostSample) for record in fresh
-            )
-            if fresh:
-                return segment, fresh
-            self.remove(segment)
+            read = _read(self._done[0], most, time.time() - self._max_age)
+            if read.records:
+                return read
+            self.stored(read)  # nothing in it can be used: it is counted
         return None
+
+    def stored(self, read: Read) -> None:
+        """Forget what was read: it is in the database. Segments that were read to their end are removed."""
+        segment = read.segment
+        self.dropped += read.old
+        self.broken += read.broken
+        if segment.descriptor < 0:  # dropped meanwhile, as the spool was full: then it was counted as lost
+            self.dropped -= read.samples
+            return
+        segment.place = read.upto
+        segment.samples -= read.samples
+        if segment.place >= segment.bytes:
+            self.remove(segment)
 
     def remove(self, segment: Segment) -> None:
         """Forget a segment: its records are in the database, or lost and counted."""
@@ -157,7 +164,7 @@ class Spool:
     def close(self) -> None:
         """Let go of the segments; what is in them waits on disk for the next console."""
         for segment in self._ours():
-            if not segment.records:
+            if not segment.bytes:
                 segment.path.unlink(missing_ok=True)
             _let_go(segment)
         self._current, self._done = None, []
@@ -214,27 +221,55 @@ def _lock(path: Path, flags: int) -> Segment | None:
     return Segment(path, descriptor, bytes=os.fstat(descriptor).st_size)
 
 
-def _read(segment: Segment) -> Read:
-    """Read a segment's records; a torn or corrupt end is left out and counted."""
-    data = b""
-    os.lseek(segment.descriptor, 0, os.SEEK_SET)
-    while block := os.read(segment.descriptor, 1 << 20):
-        data += block
-    read, place = Read([]), 0
-    while place < len(data):
-        if place + _HEAD.size > len(data):
-            read.broken += 1
-            break
-        length, checksum = _HEAD.unpack_from(data, place)
-        payload = data[place + _HEAD.size : place + _HEAD.size + length]
-        if length > _MAX_RECORD or len(payload) < length:
-            read.broken += 1
-            break
-        place += _HEAD.size + length
+def _payloads(data: bytes, place: int) -> Iterator[tuple[int, bytes | None]]:
+    """Yield where each whole record ends and its payload, None for a corrupt one; ``data`` begins at ``place``."""
+    at = 0
+    while at + _HEAD.size <= len(data):
+        length, checksum = _HEAD.unpack_from(data, at)
+        end = at + _HEAD.size + length
+        if length > _MAX_RECORD or end > len(data):
+            return
+        payload = data[at + _HEAD.size : end]
+        yield place + end, payload if zlib.crc32(payload) == checksum else None
+        at = end
+
+
+def _check(segment: Segment) -> int:
+    """Count the samples of a segment, cut off a torn end; returns the places that were corrupt."""
+    broken = end = 0
+    while end < segment.bytes:
+        begin = end
+        for end, payload in _payloads(os.pread(segment.descriptor, _WINDOW, begin), begin):  # noqa: B007 - the last one counts
+            broken += payload is None
+            segment.samples += payload is not None and is_sample(payload)
+        if end == begin:  # no whole record follows
+            broken += 1
+            os.ftruncate(segment.descriptor, end)
+            segment.bytes = end
+    segment.checked = True
+    return broken
+
+
+def _read(segment: Segment, most: int, oldest: float) -> Read:
+    """Read records from where they wait; corrupt ones are left out and counted, too old ones counted."""
+    read = Read(segment, [], segment.place)
+    data = os.pread(segment.descriptor, _WINDOW, segment.place)
+    for place, payload in islice(_payloads(data, segment.place), most):
+        read.upto = place
         try:
-            if zlib.crc32(payload) != checksum:
+            if payload is None:
                 raise ValueError("checksum")
-            read.records.append(decode(payload))
+            record = decode(payload)
         except (ValueError, KeyError, TypeError, IndexError):
-            read.broken += 1
+            read.broken += payload is not None or not segment.checked
+            continue
+        of_host = isinstance(record, HostSample)
+        read.samples += of_host
+        if record.ts.timestamp() >= oldest:
+            read.records.append(record)
+        else:
+            read.old += of_host
+    if read.upto == segment.place:  # torn, or cut by others: there is no more to be had
+        read.upto = segment.bytes
+        read.broken += 1
     return read

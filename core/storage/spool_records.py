@@ -48,6 +48,11 @@ def _pack(things: Sequence[Any] | None, names: tuple[str, ...]) -> list[list[Any
     return None if things is None else [[getattr(thing, name) for name in names] for thing in things]
 
 
+def is_sample(payload: bytes) -> bool:
+    """Tell a sample's payload from a transition's without reading it."""
+    return payload.startswith(b'["s"')
+
+
 def decode(payload: bytes) -> Record:
     """Return the record of a payload; ValueError, KeyError or TypeError where it is none."""
     flat = json.loads(payload)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.storage.engine import Database
+from core.storage.features import features
+from core.storage.hold import held_jobs
 from core.storage.schema import MINUTE, Rollup, SampleTable
 from core.storage.steps import StepResult, StepState
 
 COMPRESSION, RETENTION, REFRESH = "policy_compression", "policy_retention", "policy_refresh_continuous_aggregate"
 
 _HYPERTABLE = text("""
-SELECT h.id, h.compression_state, d.interval_length AS interval_us
+SELECT h.id, d.interval_length AS interval_us
 FROM _timescaledb_catalog.hypertable h JOIN _timescaledb_catalog.dimension d ON d.hypertable_id = h.id
 WHERE h.schema_name = 'public' AND h.table_name = :name
 """)
@@ -25,24 +27,25 @@ SELECT c.mat_hypertable_id AS id FROM _timescaledb_catalog.continuous_agg c
 WHERE c.user_view_schema = 'public' AND c.user_view_name = :name
 """)
 _JOB = text("""
-SELECT job_id, config, schedule_interval FROM timescaledb_information.jobs
+SELECT job_id, config, schedule_interval, scheduled FROM timescaledb_information.jobs
 WHERE proc_name = :proc AND coalesce(config->>'mat_hypertable_id', config->>'hypertable_id') = :id
+ORDER BY job_id LIMIT 1
 """)
-_BATCHES = text("""
-SELECT EXISTS (SELECT FROM pg_proc WHERE proname = 'add_continuous_aggregate_policy'
-               AND 'buckets_per_batch' = ANY(proargnames))
+_WATERMARK = text("""
+SELECT CASE WHEN w.watermark > 0 THEN to_timestamp(w.watermark / 1e6) END
+FROM _timescaledb_catalog.continuous_aggs_watermark w WHERE w.mat_hypertable_id = :id
 """)
-_COLUMNSTORE = text("SELECT EXISTS (SELECT FROM pg_proc WHERE proname = 'add_columnstore_policy')")
+# One row a column: the view is the same in every version.
+_SETTINGS = text("""
+SELECT attname::text AS name, segmentby_column_index AS segment, orderby_column_index AS place, orderby_asc AS rising
+FROM timescaledb_information.compression_settings
+WHERE hypertable_schema = 'public' AND hypertable_name = :name ORDER BY segment, place
+""")
 
 
 def seconds(value: timedelta) -> str:
     """Return a length of time as a PostgreSQL interval."""
     return f"{value.total_seconds():.0f} seconds"
-
-
-async def has_columnstore(connection: AsyncConnection) -> bool:
-    """Say whether this TimescaleDB speaks of columnstore (2.18 and newer) where it spoke of compression."""
-    return bool(await connection.scalar(_COLUMNSTORE))
 
 
 async def create_hypertable(database: Database, table: SampleTable) -> StepResult:
@@ -75,15 +78,18 @@ async def create_hypertable(database: Database, table: SampleTable) -> StepResul
 
 async def enable_compression(database: Database, table: SampleTable) -> StepResult:
     """Say how chunks are compressed: by host, and within it by item and time."""
+    step = "compression"
     async with database.connect(f"enable compression of {table.name}") as connection:
-        found = (await connection.execute(_HYPERTABLE, {"name": table.name})).one_or_none()
-        if found is None:
-            return StepResult("compression", table.name, StepState.FAILED, "it is no hypertable")
-        if found.compression_state:
-            return StepResult("compression", table.name, StepState.SKIPPED, "enabled already")
+        if (await connection.execute(_HYPERTABLE, {"name": table.name})).one_or_none() is None:
+            return StepResult(step, table.name, StepState.FAILED, "it is no hypertable")
+        rows = (await connection.execute(_SETTINGS, {"name": table.name})).all()
+        segments = [row.name for row in rows if row.segment]
+        order = ", ".join(row.name + ("" if row.rising else " DESC") for row in rows if row.place)
+        if segments == ["host_id"] and order == table.order_by:
+            return StepResult(step, table.name, StepState.SKIPPED, f"by host_id, ordered by {order} already")
         words = (
             ("enable_columnstore", "segmentby", "orderby")
-            if await has_columnstore(connection)
+            if (await features(database, connection)).columnstore
             else ("compress", "compress_segmentby", "compress_orderby")
         )
         # Names from our own schema, none from outside; ALTER TABLE takes no bound parameters.
@@ -93,7 +99,11 @@ async def enable_compression(database: Database, table: SampleTable) -> StepResu
                 f"timescaledb.{words[2]} = '{table.order_by}')"
             )
         )
-    return StepResult("compression", table.name, StepState.CREATED, f"by host_id, ordered by {table.order_by}")
+    if not rows:
+        return StepResult(step, table.name, StepState.CREATED, f"by host_id, ordered by {table.order_by}")
+    was = f"was by {', '.join(segments) or 'nothing'}, ordered by {order or 'nothing'}"
+    new = f"by host_id, ordered by {table.order_by}, for chunks compressed from now on; {was}"
+    return StepResult(step, table.name, StepState.CHANGED, new)
 
 
 async def compression_policy(database: Database, table: SampleTable) -> StepResult:
@@ -106,7 +116,7 @@ async def compression_policy(database: Database, table: SampleTable) -> StepResu
         job = await _job(connection, COMPRESSION, found.id)
         if job is not None:
             return await _adjust(connection, job, "compression policy", table.name, {"compress_after": after})
-        columnstore = await has_columnstore(connection)
+        columnstore = (await features(database, connection)).columnstore
         call = "CALL add_columnstore_policy" if columnstore else "SELECT add_compression_policy"
         word = "after" if columnstore else "compress_after"
         arguments = f"CAST(CAST(:t AS text) AS regclass), {word} => CAST(CAST(:a AS text) AS interval)"
@@ -169,9 +179,9 @@ async def refresh_policy(database: Database, rollup: Rollup) -> StepResult:
         job = await _job(connection, REFRESH, found.id)
         if job is not None:
             wanted = {"start_offset": start, "end_offset": end}
-            return await _adjust(connection, job, "refresh policy", rollup.name, wanted)
+            return await _adjust(connection, job, "refresh policy", rollup.name, wanted, every)
         # Newer versions refresh in batches, by default one bucket each: 4320 transactions for three days of minutes.
-        batch = ", buckets_per_batch => :batch" if await connection.scalar(_BATCHES) else ""
+        batch = ", buckets_per_batch => :batch" if (await features(database, connection)).refresh_batches else ""
         days = {"batch": 86_400 // rollup.width_s} if batch else {}
         await connection.execute(
             text(
@@ -185,28 +195,55 @@ async def refresh_policy(database: Database, rollup: Rollup) -> StepResult:
     return StepResult("refresh policy", rollup.name, StepState.CREATED, f"the last {start}, every {every}")
 
 
+async def refreshed_to(database: Database, rollup: Rollup) -> tuple[bool, datetime | None]:
+    """Say whether a job refreshes the rollup, and up to where it has been refreshed (None: never)."""
+    async with database.connect(f"look how far {rollup.name} is") as connection:
+        found = (await connection.execute(_MATERIAL, {"name": rollup.name})).one()
+        job = await _job(connection, REFRESH, found.id)
+        watermark: datetime | None = await connection.scalar(_WATERMARK, {"id": found.id})
+    return job is not None, watermark
+
+
 async def _job(connection: AsyncConnection, proc: str, table_id: int) -> Any:
-    return (await connection.execute(_JOB, {"proc": proc, "id": str(table_id)})).first()
+    return (await connection.execute(_JOB, {"proc": proc, "id": str(table_id)})).one_or_none()
 
 
 async def _adjust(
-    connection: AsyncConnection, job: Any, step: str, target: str, wanted: dict[str, timedelta]
+    connection: AsyncConnection,
+    job: Any,
+    step: str,
+    target: str,
+    wanted: dict[str, timedelta],
+    every: timedelta | None = None,
 ) -> StepResult:
-    """Bring a job's configuration to the settings; the job keeps its id and its history."""
+    """Bring a job's configuration and schedule to the settings; the job keeps its id and its history.
+
+    One that somebody stopped stays stopped, and the answer says so.
+    """
     config = dict(job.config)
     changed = []
     for key, value in wanted.items():
         same = await connection.scalar(
             text("SELECT CAST(CAST(:old AS text) AS interval) = CAST(CAST(:new AS text) AS interval)"),
-            {"old": str(config.get(key) or "0"), "new": seconds(value)},
+            {"old": str(config[key]) if config.get(key) is not None else None, "new": seconds(value)},
         )
         if not same:
             changed.append(f"{key} {config.get(key)} -> {value}")
             config[key] = seconds(value)
+    if every is not None and job.schedule_interval != every:
+        changed.append(f"every {job.schedule_interval} -> {every}")
+    stopped = ""
+    if not job.scheduled:
+        held = job.job_id in await held_jobs(connection)
+        by_hand = f"it was stopped by hand: alter_job({job.job_id}, scheduled => true) lets it run"
+        stopped = "held until its rollups have caught up" if held else by_hand
     if not changed:
-        return StepResult(step, target, StepState.SKIPPED, "as set already")
+        return StepResult(step, target, StepState.SKIPPED, "; ".join(filter(None, ("as set already", stopped))))
     await connection.execute(
-        text("SELECT alter_job(:id, config => CAST(CAST(:config AS text) AS jsonb))"),
-        {"id": job.job_id, "config": json.dumps(config)},
+        text(
+            "SELECT alter_job(:id, schedule_interval => CAST(CAST(:every AS text) AS interval), "
+            "config => CAST(CAST(:config AS text) AS jsonb))"
+        ),
+        {"id": job.job_id, "every": seconds(every) if every else None, "config": json.dumps(config)},
     )
-    return StepResult(step, target, StepState.CHANGED, "; ".join(changed))
+    return StepResult(step, target, StepState.CHANGED, "; ".join([*changed, *filter(None, (stopped,))]))

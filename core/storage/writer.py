@@ -50,6 +50,7 @@ class BatchWriter:
         self._ingest = Ingest(database)
         self._rows, self._tick = retention.flush_rows, retention.flush_interval_s / 2
         self._limit = max(20_000, 4 * retention.flush_rows)
+        self._portion = min(500, retention.flush_rows)  # records of the spool to be replayed at once
         self._spool = Spool(
             spool_folder(spool_dir, database),
             max_bytes=retention.spool_max_bytes,
@@ -146,21 +147,17 @@ class BatchWriter:
                 pass
         self._wake.clear()
         while self._queue:
-            batch = self._batch(self._rows)
-            if self._ready():
-                await self._deliver(batch)
-            else:
-                await self._keep(batch)
+            await self._pass_on(now=self._ready())
             if self._stopping:
                 return
 
     async def _drain(self) -> None:
         while self._queue:
-            batch = self._batch(self._rows)
-            if self._retry_at is None:
-                await self._deliver(batch)
-            else:
-                await self._keep(batch)
+            await self._pass_on(now=self._retry_at is None)
+
+    async def _pass_on(self, *, now: bool) -> None:
+        batch = self._batch(self._rows)
+        await (self._deliver(batch) if now else self._keep(batch))
 
     def _ready(self) -> bool:
         """The database took the last batch, or it is time to try it again."""
@@ -171,34 +168,36 @@ class BatchWriter:
 
     async def _deliver(self, batch: list[Record]) -> None:
         """Store a batch; one that takes longer than half an interval lies in the spool meanwhile."""
-        store = asyncio.create_task(self._store(batch, fresh=True))
+        store = asyncio.create_task(self._store(batch))
         segment: Segment | None = None
         try:
             done, _ = await asyncio.wait({store}, timeout=self._tick)
             if not done:
                 segment = await self._keep_apart(batch)
-            while not done:
-                done, _ = await asyncio.wait({store}, timeout=self._tick)
-                if not done and self._queue:
-                    await self._keep(self._batch(len(self._queue)))
+                await self._finish(store)
+            stored = store.result()
         except BaseException:
-            store.cancel()
-            await asyncio.wait({store}, timeout=1)
-            if segment is None and not (store.done() and not store.cancelled() and store.exception() is None):
+            if not await _ended_well(store) and segment is None:
                 self._append(batch)
             raise
-        if store.result():
-            if segment is not None:
-                await self._disk(lambda: self._spool.remove(segment))
-        elif segment is None:
+        if not stored and segment is None:
             await self._keep(batch)
+        elif stored and segment is not None:
+            await self._disk(lambda: self._spool.remove(segment))
 
-    async def _store(self, batch: Sequence[Record], *, fresh: bool) -> bool:
+    async def _finish(self, store: asyncio.Task[bool]) -> None:
+        """Wait for a store; what comes meanwhile goes to disk, for the server may hang and nothing be kept else."""
+        while not store.done():
+            await asyncio.wait({store}, timeout=self._tick / 2)
+            if not store.done() and self._queue:
+                await self._keep(self._batch(len(self._queue)))
+
+    async def _store(self, batch: Sequence[Record]) -> bool:
         """Store all of a batch but its poison; False where the database is away."""
         try:
             if self._database.capability is None:
                 await self._database.open()
-            await self._store_some(batch, fresh=fresh)
+            await self._store_some(batch)
         except InfrastructureException as error:
             self._failed(error)
             return False
@@ -206,10 +205,10 @@ class BatchWriter:
         self._flushed_at = self._clock.now()
         return True
 
-    async def _store_some(self, batch: Sequence[Record], *, fresh: bool) -> None:
+    async def _store_some(self, batch: Sequence[Record]) -> None:
         samples = [record for record in batch if isinstance(record, HostSample)]
         transitions = [record for record in batch if isinstance(record, Transition)]
-        await self._halving(samples, lambda some: self._ingest.samples(some, fresh=fresh, now=self._clock.now()))
+        await self._halving(samples, lambda some: self._ingest.samples(some, fresh=True, now=self._clock.now()))
         await self._halving(transitions, self._ingest.transitions)
 
     async def _halving(self, batch: Sequence[_R], store: Callable[[Sequence[_R]], Awaitable[None]]) -> None:
@@ -237,23 +236,29 @@ class BatchWriter:
         self._error = error.message
 
     async def _replay(self) -> bool:
-        """Store the oldest segment of the spool; True where another one waits."""
+        """Store the oldest batch of the spool; True where another one waits. Few of its rows are there already."""
         now = self._clock.monotonic()
         if self._spool.empty and self._retry_at is None and now - self._adopted_at > _ADOPT_EVERY_S:
             self._adopted_at = now
             await self._disk(self._spool.adopt)
         if self._spool.empty:
             return False
-        found = await self._disk(self._spool.oldest)
-        if found is None:
+        read = await self._disk(lambda: self._spool.oldest(self._portion))
+        if read is None:
             return False
-        segment, records = found
-        for start in range(0, len(records), self._rows):
-            if self._stopping or not await self._store(records[start : start + self._rows], fresh=False):
-                return False
-            while self._queue:  # fresh ones never wait for old ones
-                await self._deliver(self._batch(self._rows))
-        await self._disk(lambda: self._spool.remove(segment))
+        began = self._clock.monotonic()
+        store = asyncio.create_task(self._store(read.records))
+        try:
+            await self._finish(store)
+        except BaseException:
+            await _ended_well(store)
+            raise
+        if not store.result():
+            return False
+        # As much at once as the fresh ones can wait for.
+        quick = self._clock.monotonic() - began < self._tick / 2
+        self._portion = min(self._rows, 2 * self._portion) if quick else max(1, self._portion // 2)
+        await self._disk(lambda: self._spool.stored(read))
         return not self._spool.empty
 
     async def _keep(self, batch: list[Record]) -> None:
@@ -284,3 +289,11 @@ class BatchWriter:
         except asyncio.CancelledError:
             await asyncio.wait({task}, timeout=5)
             raise
+
+
+async def _ended_well(store: asyncio.Task[bool]) -> bool:
+    """End a store whose waiter may have been cancelled; tells whether it stored its batch."""
+    if not store.done():
+        store.cancel()
+        await asyncio.wait({store}, timeout=1)
+    return store.done() and not store.cancelled() and store.exception() is None and store.result()

@@ -59,3 +59,14 @@ def test_nothing_in_the_past() -> None:
         gate.unlock(60)
     gate.set_replay(False)
     gate.check()
+
+
+def test_what_the_role_may_not_no_key_unlocks() -> None:
+    gate = Gate(read_only=False)
+    gate.forbid("the role anna may look and not write")
+    assert gate.read_only
+    for try_it in (lambda: gate.unlock(60), gate.check):
+        with pytest.raises(BusinessLogicError, match="anna may look"):
+            try_it()
+    gate.forbid("")
+    gate.check()

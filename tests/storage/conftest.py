@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,7 +56,14 @@ async def drop_database(name: str, **where: Any) -> None:
     """Drop a database; background workers that come to it just now are put out again."""
     connection = await asyncpg.connect(**where)
     try:
-        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        for patience in range(50, -1, -1):
+            try:
+                await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+                return
+            except asyncpg.InsufficientPrivilegeError:  # a worker of the superuser's looks in just now
+                if not patience:
+                    raise
+                await asyncio.sleep(0.1)
     finally:
         await connection.close()
 
@@ -126,18 +134,18 @@ def retention(**changes: Any) -> RetentionSettings:
     return RetentionSettings(**{"flush_interval_s": 0.1, **changes})
 
 
-@pytest.fixture(params=ENGINES)
-async def blank(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    """A Database on an empty database, not opened, of each engine in turn."""
+@asynccontextmanager
+async def fresh(engine: str, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """Give a Database on an empty database of an engine, not opened."""
     name = f"jw_test_{secrets.token_hex(6)}"
-    if request.param == "native":
+    if engine == "native":
         url = native_url()
         await create_database(name, dsn=url)
         database = Database(DatabaseSettings(url=SecretStr(url.rpartition("/")[0] + f"/{name}")), retention())
         yield database
         await database.close()
         await drop_database(name, dsn=url)
-    elif request.param == "embedded":
+    elif engine == "embedded":
         server: ServerAddress = request.getfixturevalue("embedded_server")
         await create_database(name, **address_of(server))
         database = Database(DatabaseSettings(), retention(), replace(server, database=name))
@@ -150,6 +158,13 @@ async def blank(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
         database = Database(DatabaseSettings(), retention(), ServerAddress(**asdict(address)))
         yield database
         await database.close()
+
+
+@pytest.fixture(params=ENGINES)
+async def blank(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """A Database on an empty database, not opened, of each engine in turn."""
+    async with fresh(request.param, request) as database:
+        yield database
 
 
 @pytest.fixture

@@ -141,7 +141,8 @@ async def test_history_plots_and_rollups_agree(database: Database) -> None:
     cpus = [[round(value, 6) for value in answer.history.cpu[:48] if value is not None] for answer in answers]
     assert cpus[0] == cpus[1] == cpus[2]
     assert (await plots.host_history(database, "host0", start, stop)).source == "raw"
-    assert (await plots.host_history(database, "host0", end - 9 * DAY, end)).source == "1m"
+    assert (await plots.host_history(database, "host0", end - 4 * DAY, end)).source == "1m"
+    assert (await plots.host_history(database, "host0", end - 9 * DAY, end)).source == "1h"
     assert set((await plots.host_history(database, "nobody", start, stop)).history.cpu) == {None}
     for table in SAMPLE_TABLES:
         assert await rollups.uncovered(database, table.name, end - 3 * DAY, NOW) == ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from core.exceptions import DatabaseConnectionError
 from core.models import DatabaseState, DiskFigures, HostState, Transition
 from core.storage import queries
 from core.storage.engine import Database
+from core.storage.ingest import Ingest
 from core.storage.servers import EmbeddedServer, ServerAddress
 from core.storage.setup import initialise
+from core.storage.spool import Spool
 from core.storage.writer import BatchWriter, spool_folder
 from tests.storage.made import NOW, count, sample
 
@@ -88,6 +91,22 @@ async def test_a_poison_row_never_blocks_the_rest(database: Database, tmp_path: 
         await until(lambda: writer.stats().stored == 200)
         assert writer.stats().dropped == 2
     assert await count(database, "host_samples") == 200
+
+
+async def test_a_poison_row_in_the_spool_blocks_nothing(blank: Database, tmp_path: Path) -> None:
+    """Put while the database was away, among rows that are there already: the other way in refuses it as well."""
+    async with Running(blank, tmp_path) as writer:
+        for number in range(50):
+            good = sample(f"host{number % 7}", NOW - timedelta(seconds=number // 2 * 2), number)
+            writer.put(replace(good, seq=1 << 63) if number == 23 else good)
+        await until(lambda: writer.stats().spooled == 50)
+        await blank.open()
+        await initialise(blank)
+        await Ingest(blank).samples([sample("host0", NOW)], fresh=True)
+        await until(lambda: writer.stats().spooled == 0 and writer.stats().stored == 49, 30)
+        stats = writer.stats()
+        assert stats.dropped == 1 and "host2" in (stats.last_error or "")
+    assert await count(blank, "host_samples") == 49
 
 
 async def test_a_database_that_is_not_set_up_gets_its_samples_later(blank: Database, tmp_path: Path) -> None:
@@ -200,6 +219,7 @@ from pathlib import Path
 from typing import Any
 from core.config import DatabaseSettings, RetentionSettings
 from core.storage.engine import Database
+from core.storage.ingest import Ingest
 from core.storage.servers import ServerAddress
 from core.storage.writer import BatchWriter
 from tests.storage.made import sample
@@ -220,18 +240,23 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("away", [False, True])
-async def test_kill_loses_at_most_the_last_second(
-    own: tuple[EmbeddedServer, Database, Path], tmp_path: Path, away: bool
-) -> None:
-    import json
-    from dataclasses import asdict
+BACKLOG = 20_000
 
+
+@pytest.mark.parametrize("when", ["up", "away", "replaying"])
+async def test_kill_loses_at_most_the_last_second(
+    own: tuple[EmbeddedServer, Database, Path], tmp_path: Path, when: str
+) -> None:
     server, database, _ = own
     assert isinstance(database.address, ServerAddress)
     spool = tmp_path / "spool"
-    if away:
+    if when == "away":
         await server.stop()
+    if when == "replaying":
+        left = Spool(spool_folder(spool, database), max_bytes=1 << 30, max_age_s=86400)
+        left.open()
+        left.append([sample("old", NOW - timedelta(milliseconds=number), number) for number in range(BACKLOG)])
+        left.close()
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", KILLED, json.dumps(asdict(database.address)), str(spool)),
         cwd=ROOT,
@@ -241,21 +266,28 @@ async def test_kill_loses_at_most_the_last_second(
     assert child.stdout is not None
     put = 0
     try:
-        async with asyncio.timeout(30):
-            while put < 500:
+        async with asyncio.timeout(60):
+            while put < (100 if when == "replaying" else 500):
                 line = await child.stdout.readline()
                 put = int(line) if line.strip().isdigit() else put  # warnings come by the same way
     finally:
         child.send_signal(signal.SIGKILL)
         killed = datetime.now(UTC)
         await child.wait()
-    if away:
+    if when == "away":
         await server.start(lambda text: None)
+    waits = list(spool_folder(spool, database).glob("*.spool"))
     async with Running(database, spool) as writer:
-        if away:
-            await until(lambda: writer.stats().stored > 0 and writer.stats().spooled == 0, 15)
-    newest = await queries.newest(database)
-    assert newest is not None and killed - newest < timedelta(seconds=1.3)
+        if waits:
+            await until(lambda: writer.stats().stored > 0 and writer.stats().spooled == 0, 60)
     async with database.driver() as connection:
-        gaps = await connection.fetchval("SELECT max(seq) + 1 - count(*) FROM host_samples")
+        newest, gaps, old = await connection.fetchrow(
+            """
+            SELECT max(ts) FILTER (WHERE name <> 'old'), max(seq) FILTER (WHERE name <> 'old') + 1
+                   - count(*) FILTER (WHERE name <> 'old'), count(*) FILTER (WHERE name = 'old')
+            FROM host_samples JOIN hosts USING (host_id)
+            """
+        )
+    assert newest is not None and killed - newest < timedelta(seconds=1.3)
     assert gaps == 0  # what was lost is the end, nothing in between
+    assert old == (BACKLOG if when == "replaying" else 0)
