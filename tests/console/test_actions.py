@@ -68,7 +68,7 @@ async def test_drawer_shows_a_failure() -> None:
 async def test_apply_goes_on_when_the_drawer_is_closed() -> None:
     services = FakeServices(moving=False)
     services.unlock(600)
-    services.apply_s = 1.0
+    services.apply_s = 4.0  # longer than a loaded machine takes from the key to the look
     async with running(services, (120, 40)) as (app, pilot, _):
         drawer = await open_drawer(pilot)
         await pilot.press("tab")
