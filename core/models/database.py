@@ -98,6 +98,7 @@ class ChunkInfo:
     before_bytes: int | None = None
     after_bytes: int | None = None
     rows: int | None = None  # estimate
+    created: datetime | None = None  # the chunk, not its oldest row
 
     @property
     def ratio(self) -> float | None:

@@ -16,7 +16,7 @@ from core.exceptions import ConfigurationError, InfrastructureException
 from core.models import ChunkInfo, DatabaseState, DatabaseView, HypertableInfo, JobInfo
 from core.storage import catalogue_sql as sql
 from core.storage.catalogue_chunks import ORDER, fetch_chunks, remembered
-from core.storage.catalogue_jobs import own_job, their_job
+from core.storage.catalogue_jobs import left_behind, own_job, their_job
 from core.storage.engine import Database
 from core.storage.errors import NOT_INITIALISED
 from core.storage.health import Findings, checks
@@ -34,6 +34,10 @@ class Policies:
 
     compress_after_s: float | None = None
     drop_after_s: float | None = None
+
+
+# Tables, chunks, jobs, and the names of chunks that a job passed over.
+_Found = tuple[tuple[HypertableInfo, ...], tuple[ChunkInfo, ...], tuple[JobInfo, ...], tuple[str, ...]]
 
 
 async def read_view(database: Database) -> DatabaseView:
@@ -62,7 +66,7 @@ async def _read(database: Database, base: DatabaseView) -> DatabaseView:
             found = await _partitions(database, connection)
         slow = await _slow(database, connection)
         held = await held_jobs(connection)
-    tables, chunks, jobs = found
+    tables, chunks, jobs, left = found
     capability = base.capability
     findings = Findings(
         capability=capability,
@@ -78,6 +82,7 @@ async def _read(database: Database, base: DatabaseView) -> DatabaseView:
         rolled_up_to=slow["rolled"],
         newest_raw=max((c.end for c in chunks if c.hypertable == "host_samples"), default=None),
         refresh_start=database.retention.refresh_start,
+        left=left,
         held=tuple(str(job.hypertable) for job in jobs if job.job_id in held),
     )
     return replace(
@@ -104,9 +109,7 @@ async def read_chunks(
     return tuple(found.values())
 
 
-async def _timescale(
-    database: Database, connection: AsyncConnection
-) -> tuple[tuple[HypertableInfo, ...], tuple[ChunkInfo, ...], tuple[JobInfo, ...]]:
+async def _timescale(database: Database, connection: AsyncConnection) -> _Found:
     rows = (await connection.execute(sql.JOBS)).all()
     scheduler = database.capability is not None and database.capability.background_workers
     policies: dict[str, Policies] = {}
@@ -139,7 +142,8 @@ async def _timescale(
         )
         tables.append(_totals(base, by_table[owner.name]))
     tables.sort(key=lambda table: (ORDER.get(table.name, len(ORDER)), table.name))
-    return tuple(tables), chunks, tuple(their_job(row, names, scheduler=scheduler) for row in rows)
+    jobs = tuple(their_job(row, names, scheduler=scheduler) for row in rows)
+    return tuple(tables), chunks, jobs, left_behind(rows, jobs, chunks)
 
 
 def _by_table(chunks: Iterable[ChunkInfo]) -> dict[str, list[ChunkInfo]]:
@@ -161,9 +165,7 @@ def _totals(table: HypertableInfo, chunks: list[ChunkInfo]) -> HypertableInfo:
     )
 
 
-async def _partitions(
-    database: Database, connection: AsyncConnection
-) -> tuple[tuple[HypertableInfo, ...], tuple[ChunkInfo, ...], tuple[JobInfo, ...]]:
+async def _partitions(database: Database, connection: AsyncConnection) -> _Found:
     chunks = await remembered(database, connection, {})
     times = keep_for(database.retention)
     by_table = _by_table(chunks)
@@ -176,7 +178,7 @@ async def _partitions(
         tables.append(_totals(base, by_table[name]))
     ran = {row.job_id: row for row in await connection.execute(sql.OWN_JOBS)}
     jobs = [own_job(job_id, name, every, ran.get(job_id)) for job_id, (name, every) in OWN_JOBS.items()]
-    return tuple(tables), chunks, tuple(jobs)
+    return tuple(tables), chunks, tuple(jobs), ()
 
 
 async def _slow(database: Database, connection: AsyncConnection) -> dict[str, Any]:

@@ -136,6 +136,7 @@ def _chunk(row: Any) -> ChunkInfo:
         before_bytes=row.before_bytes if compressed else None,
         after_bytes=row.after_bytes if compressed else None,
         rows=rows if rows is not None and rows >= 0 else None,
+        created=row.creation_time,
     )
 
 

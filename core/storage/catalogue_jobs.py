@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from core.models import JobInfo
+from core.models import ChunkInfo, JobInfo
 
 
 def their_job(row: Any, names: dict[str, str], *, scheduler: bool) -> JobInfo:
@@ -33,6 +34,27 @@ def their_job(row: Any, names: dict[str, str], *, scheduler: bool) -> JobInfo:
         last_error=last_error,
         running=row.job_status == "Running",
     )
+
+
+def left_behind(rows: Iterable[Any], jobs: Iterable[JobInfo], chunks: Iterable[ChunkInfo]) -> tuple[str, ...]:
+    """Return the chunks that a compression job has passed over: there and due when it last ran, not compressed now.
+
+    A job that could not compress one of several chunks may count as a success; the chunk tells.
+    """
+    after = {row.job_id: timedelta(seconds=row.compress_after_s) for row in rows if row.compress_after_s is not None}
+    ran = {
+        job.hypertable: (job.last_run, job.last_run - after[job.job_id])
+        for job in jobs
+        if job.job_id in after and job.last_run is not None and not job.running
+    }
+    left = []
+    for chunk in chunks:
+        if chunk.compressed or chunk.hypertable not in ran or chunk.created is None:
+            continue
+        run, cut = ran[chunk.hypertable]
+        if chunk.end < cut and chunk.created < run:
+            left.append(chunk.name)
+    return tuple(left)
 
 
 def own_job(job_id: int, name: str, every: timedelta, ran: Any) -> JobInfo:

@@ -53,7 +53,8 @@ def chunks(features: Features, *, sizes: bool) -> TextClause:
         )
     return text(f"""
 WITH owners AS ({_OWNERS})
-SELECT k.id, o.name AS owner, n.nspname || '.' || r.relname AS name, k.status, s.range_start, s.range_end,
+SELECT k.id, o.name AS owner, n.nspname || '.' || r.relname AS name, k.status, k.creation_time,
+       s.range_start, s.range_end,
        {own} AS own_bytes, r.reltuples::bigint AS own_rows, z.numrows_pre_compression AS compressed_rows,
        z.uncompressed_heap_size + z.uncompressed_toast_size + z.uncompressed_index_size AS before_bytes,
        z.compressed_heap_size + z.compressed_toast_size + z.compressed_index_size AS after_bytes

@@ -28,6 +28,7 @@ class Findings:
     rolled_up_to: datetime | None
     newest_raw: datetime | None  # end of the newest raw chunk
     refresh_start: timedelta
+    left: tuple[str, ...] = ()  # chunks that a compression job has passed over
     held: tuple[str, ...] = ()  # tables whose retention waits for their rollups
 
 
@@ -52,6 +53,10 @@ def _checks(found: Findings, now: datetime, limits: Thresholds) -> Iterator[Heal
     failing = [job for job in found.jobs if job.last_ok is False]
     text = "; ".join(f"{job.name} ({job.job_id}): {job.last_error or 'failed'}" for job in failing[:3])
     yield HealthCheck("jobs", not failing, text or f"{len(found.jobs)} jobs, none failing")
+    if found.left:
+        text = f"{len(found.left)} chunks were due when their job last ran, and are not compressed"
+        way = f"`jumpwatch db compress {found.left[0]}` says why"
+        yield HealthCheck("compression", False, f"{text}: {way}")
     if found.capability is not None and found.capability.mode is StorageMode.TIMESCALEDB:
         yield _workers(found)
     else:

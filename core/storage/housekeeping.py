@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 
-from core.exceptions import BusinessLogicError, InfrastructureException, ResourceNotFoundError
+from core.exceptions import BusinessLogicError, DatabaseOperationError, InfrastructureException, ResourceNotFoundError
 from core.logging import get_logger
-from core.models import past_retention
+from core.models import ChunkInfo, past_retention
 from core.ports import Clock, SystemClock
 from core.storage import rollups
 from core.storage.engine import Database
 from core.storage.hold import hold_retention, retention_waits
 from core.storage.partitions import drop_partition, ensure_ahead
-from core.storage.schema import ROLLUPS, SAMPLE_TABLE
+from core.storage.schema import ROLLUP, ROLLUPS, SAMPLE_TABLE
 from core.storage.setup_times import OWN_JOBS, PARTITIONS_AHEAD, REFRESH_ROLLUPS, RETENTION, keep_for
 
 _LOG = get_logger(__name__)
@@ -54,16 +55,25 @@ async def _retention(database: Database, now: datetime) -> None:
     """Drop the partitions that are too old; raw ones only where every rollup holds their rows."""
     from core.storage.catalogue import read_chunks
 
-    kept, times = [], keep_for(database.retention)
-    for chunk in past_retention(await read_chunks(database, sizes=False), times.get, now):
+    times, kept = keep_for(database.retention), list[ChunkInfo]()
+    past = past_retention(await read_chunks(database, sizes=False), times.get, now)
+    # Raw data first: it is compared with its rollups, and where it has to stay they stay with it.
+    for chunk in sorted(past, key=lambda chunk: chunk.hypertable in ROLLUP):
         if chunk.hypertable in SAMPLE_TABLE:
             why = await rollups.uncovered(database, chunk.hypertable, chunk.start, chunk.end)
             if why:
-                kept.append(f"{chunk.name}: {why}")
+                _LOG.warning("an old partition is kept", partition=chunk.name, reason=why)
+                kept.append(chunk)
                 continue
+        elif any(_rolls(chunk, raw) for raw in kept):
+            continue
         await drop_partition(database, chunk.hypertable, chunk.name.split(".", 1)[1])
-    if kept:
-        _LOG.warning("old partitions are kept", partitions=kept[:5])
+
+
+def _rolls(chunk: ChunkInfo, raw: ChunkInfo) -> bool:
+    """Say whether a partition of a rollup holds the time of a raw one."""
+    mine = ROLLUP[chunk.hypertable].source.name == raw.hypertable
+    return mine and chunk.start < raw.end and raw.start < chunk.end
 
 
 _WORK: dict[int, Callable[[Database, datetime], Awaitable[None]]] = {
@@ -93,8 +103,23 @@ async def run_their_job(database: Database, job_id: int, now: datetime) -> None:
 
 
 async def _call(database: Database, job_id: int) -> None:
+    """Run a job; one that went on past a failure has told it in a warning alone, under the failure's own SQLSTATE."""
+    told: list[str] = []
+
+    def listen(_: Any, message: Any) -> None:
+        if message.severity == "WARNING" and not str(message.sqlstate).startswith("01"):
+            told.append(". ".join(filter(None, (message.message, message.detail))))
+
     async with database.maintenance(operation=f"run job {job_id}") as connection:
-        await connection.execute(text("CALL run_job(:id)"), {"id": job_id})
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        driver.add_log_listener(listen)
+        try:
+            await connection.execute(text("CALL run_job(:id)"), {"id": job_id})
+            await asyncio.sleep(0)  # listeners are called soon, not at once
+        finally:
+            driver.remove_log_listener(listen)
+    if told:
+        raise DatabaseOperationError(f"job {job_id} did a part of its work: {told[0]}", operation="run job")
 
 
 async def _recorded(database: Database, job_id: int, name: str, now: datetime, work: Awaitable[None]) -> None:

@@ -156,13 +156,7 @@ class _DuplicateError(Exception):
     """COPY met a row that is there already."""
 
 
-# Both ways encode alike; what they raise bare is a value that the column cannot hold.
-_REFUSED = (TypeError, ValueError, OverflowError)
 _AT_ONCE = 500  # rows encoded before the loop's other tasks get their turn
-
-
-def _refused(table: SampleTable, error: Exception) -> PoisonError:
-    return PoisonError(f"a value cannot be stored in {table.name}: {error}", operation="store samples")
 
 
 async def _steadily(rows: Iterable[Row]) -> AsyncGenerator[Row, None]:
@@ -178,8 +172,9 @@ async def _copy(connection: Any, table: SampleTable, rows: Iterable[Row]) -> Non
             await connection.copy_records_to_table(table.name, records=records, columns=table.columns)
     except asyncpg.UniqueViolationError as error:
         raise _DuplicateError from error
-    except _REFUSED as error:
-        raise _refused(table, error) from error
+    except (TypeError, ValueError, OverflowError) as error:
+        # asyncpg's encoders raise these bare for a value that the column cannot hold.
+        raise PoisonError(f"a value cannot be stored in {table.name}: {error}", operation="store samples") from error
 
 
 def _unnest_sql(table: str, columns: Sequence[str], types: Sequence[str]) -> str:
@@ -189,10 +184,7 @@ def _unnest_sql(table: str, columns: Sequence[str], types: Sequence[str]) -> str
 
 async def _unnest(connection: Any, table: SampleTable, rows: Iterable[Row]) -> None:
     arrays = [list(column) for column in zip(*rows, strict=True)]
-    try:
-        await connection.execute(_unnest_sql(table.name, table.columns, table.types), *arrays)
-    except _REFUSED as error:
-        raise _refused(table, error) from error
+    await connection.execute(_unnest_sql(table.name, table.columns, table.types), *arrays)
 
 
 async def sync_hosts(database: Database, hosts: Sequence[Host]) -> None:

@@ -29,7 +29,6 @@ from core.storage.setup import initialise
 from core.storage.steps import Progress, no_progress
 from core.storage.transfer import (
     State,
-    TableCount,
     TransferReport,
     alone,
     claim,
@@ -37,6 +36,7 @@ from core.storage.transfer import (
     refuse_foreign,
     resume_jobs,
 )
+from core.storage.transfer_counts import TableCount
 from core.storage.transfer_rest import known_jobs, same_jobs
 
 _PART = "transfer:part:restore:"

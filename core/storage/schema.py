@@ -200,6 +200,11 @@ class Rollup:
         return f"{self.width_s} seconds"
 
     @property
+    def order_by(self) -> str:
+        """Order within a compressed segment."""
+        return "item_id, bucket DESC" if self.source.kind else "bucket DESC"
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The rollup's columns, in order."""
         made = (f"{figure}_{kind}" for figure in self.figures for kind in ("sum", "count", "min", "max", "last"))

@@ -95,6 +95,10 @@ async def create_rollups(
                 continue
         if database.timescale:
             results.append(await _step("refresh policy", rollup.name, timescale.refresh_policy(database, rollup)))
+            # Uncompressed they would take many times what the raw data does: they are kept far longer.
+            results.append(await _step("compression", rollup.name, timescale.enable_compression(database, rollup)))
+            policy = timescale.compression_policy(database, rollup)
+            results.append(await _step("compression policy", rollup.name, policy))
     return results
 
 

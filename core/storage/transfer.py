@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import text
 
@@ -18,11 +17,12 @@ from core.storage.engine import Database
 from core.storage.lock import PollerLock
 from core.storage.migrate import revision
 from core.storage.mover import Meter, Mover
-from core.storage.parts import LOGS, Part, log_parts, parts_of, whole_tables
+from core.storage.parts import LOGS, log_parts, parts_of, whole_tables
 from core.storage.revisions import HEAD
 from core.storage.schema import ROLLUPS, SAMPLE_TABLES
 from core.storage.setup import initialise
 from core.storage.steps import Progress, no_progress
+from core.storage.transfer_counts import TableCount, compare
 
 STATE = "transfer:state"
 _LOCK_TRIES = 20  # half a second each: the server frees a killed copy's lock once it notices
@@ -50,22 +50,6 @@ SELECT job_id FROM timescaledb_information.jobs WHERE job_id >= 1000 AND schedul
 _ALTER = text("SELECT alter_job(:id, scheduled => CAST(:on AS boolean))")
 # A job may have been dropped meanwhile, by hand or with its table.
 _THERE = text("SELECT job_id FROM timescaledb_information.jobs WHERE job_id = ANY(CAST(:ids AS int[]))")
-
-
-@dataclass(frozen=True, slots=True)
-class TableCount:
-    """Rows of one table on both sides; ``lacking`` are those of the source that the target has not."""
-
-    table: str
-    source: int
-    target: int
-    lacking: int = 0
-    note: str = ""
-
-    @property
-    def equal(self) -> bool:
-        """Nothing of the source lacks in the target."""
-        return not self.lacking
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +124,18 @@ async def _copy(
     for parts in samples.values():
         for part in parts:
             await mover.samples(part)
-    counts = [await _compare(mover, name, parts, say) for name, parts in samples.items()]
+    counts = [await compare(mover, name, parts, cut, say) for name, parts in samples.items()]
     begins = {name: transfer_rollups.oldest(parts) for name, parts in samples.items()}
-    await transfer_rollups.refresh(target, begins, cut, say, mover.done, mover.touched)
+    await transfer_rollups.refresh(target, begins, cut, say, mover.done if resume else None, mover.touched)
     for parts in rolled.values():  # now those that the target could not make, whose raw data is gone
         for part in parts:
             await mover.samples(part)
-    counts += [await _compare(mover, name, parts, say) for name, parts in rolled.items()]
+    counts += [await compare(mover, name, parts, cut, say) for name, parts in rolled.items()]
     for parts in logs.values():
         for part in parts:
             await mover.log(part)
     await _settled(mover)  # samples may speak of items that came while they were copied
-    counts += [await _compare(mover, name, parts, say) for name, parts in logs.items()]
+    counts += [await compare(mover, name, parts, cut, say) for name, parts in logs.items()]
     for table in whole_tables():
         counts.append(TableCount(table.name, *await transfer_rest.totals(mover, table.name)))
     counts.append(TableCount("jumpwatch_jobs", *await transfer_rest.jobs(mover)))
@@ -162,26 +146,6 @@ async def _copy(
 async def _settled(mover: Mover) -> None:
     for table in whole_tables():
         await mover.whole(table)
-
-
-async def _compare(mover: Mover, name: str, parts: Sequence[Part], say: Progress) -> TableCount:
-    """Count a table's rows on both sides, part by part; rows that came late to the source are taken once more."""
-    say(f"{name}: comparing")
-    source = target = lacking = dropped = 0
-    for part in parts:
-        there, here = await mover.counts(part)
-        if there > here and part.column == "ts":
-            here += await mover.late(part)
-        source, target = source + there, target + here
-        lacking += max(0, there - here)
-        dropped += max(0, here - there)
-    if not dropped:
-        note = ""
-    elif part.column == "bucket":
-        note = f"{dropped} more were rolled up in the target"
-    else:
-        note = f"{dropped} are no longer in the source, or the target's own"
-    return TableCount(name, source, target, lacking, note)
 
 
 async def _origin(source: Database, target: Database) -> str:
@@ -288,7 +252,11 @@ async def resume_jobs(target: Database, state: State) -> None:
 
 
 async def _notes(source: Database, target: Database, cut: datetime, tables: Sequence[TableCount]) -> AsyncIterator[str]:
-    holder: Any = await PollerLock(source).holder() if not source.single_session else None
+    lock = PollerLock(source)
+    try:
+        holder = await lock.holder()
+    finally:
+        await lock.release()
     if holder is not None:
         yield (
             f"{holder.name} polls into {source.where}: copied up to {cut:%Y-%m-%d %H:%M:%S} UTC; end it and run this "

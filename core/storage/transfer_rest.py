@@ -14,7 +14,7 @@ from core.storage.parts import OWN_KEYS, OWN_PREFIXES
 
 if TYPE_CHECKING:
     from core.storage.mover import Mover
-    from core.storage.transfer import TableCount
+    from core.storage.transfer_counts import TableCount
 
 _META = text("SELECT key, value FROM jumpwatch_meta")
 _KEEP = text("INSERT INTO jumpwatch_meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING")

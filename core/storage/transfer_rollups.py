@@ -31,12 +31,12 @@ async def refresh(
     begins: Mapping[str, datetime | None],
     cut: datetime,
     say: Progress,
-    done: Container[str] = (),
+    done: Container[str] | None = (),
     changed: Mapping[str, Sequence[Span]] | None = None,
 ) -> None:
     """Roll the copied raw data up, window by window, from where each table ``begins`` up to ``cut``.
 
-    Windows that are ``done`` are passed over where nothing has ``changed`` in them.
+    Windows that are ``done`` (None: all are) are passed over where nothing has ``changed`` in them.
     """
     for rollup in ROLLUPS:
         begin = begins.get(rollup.source.name)
@@ -51,7 +51,7 @@ async def refresh(
         while low < cut:
             high = rollups.ceil(min(low + step, cut), rollup.width_s)
             key = f"transfer:part:refresh:{rollup.name}:{low.isoformat()}/{high.isoformat()}"
-            if key not in done or any(start < high and stop > low for start, stop in touched):
+            if (done is not None and key not in done) or any(start < high and stop > low for start, stop in touched):
                 say(f"rolling up {rollup.name} from {low:%Y-%m-%d}")
                 await rollups.refresh(target, rollup, low, high)
                 async with writing(target, "note the rollup") as raw:

@@ -6,7 +6,8 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -14,7 +15,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from console.composition.storage import prepare
-from core.config import DatabaseSettings
+from console.composition.storage_lane import StorageLane
+from core.config import DatabaseSettings, load_settings
 from core.events import EventBus
 from core.exceptions import (
     BusinessLogicError,
@@ -23,8 +25,10 @@ from core.exceptions import (
     InfrastructureException,
     ValidationError,
 )
-from core.models import DatabaseState, Host, HostState, PlanRequest, StorageMode, Transition
+from core.live_state import LiveState
+from core.models import DatabaseState, Host, HostState, PlanRequest, PollerRole, StorageMode, Transition
 from core.operations import Gate, Operations
+from core.ports import SystemClock
 from core.storage import plots, queries
 from core.storage.audit import StorageAudit
 from core.storage.catalogue import read_chunks
@@ -105,9 +109,9 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     for database in opened:
         await database.close()
     raw = await asyncpg.connect(base)
-    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND usename <> current_user"
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND usename = ANY($2::text[])"
     async with asyncio.timeout(20):  # their sessions are closed and on their way out: the owner may not end them
-        while await raw.fetchval(others, name):
+        while await raw.fetchval(others, name, list(logins.values())):
             await asyncio.sleep(0.05)
     await drop_database(name, dsn=base)
     for user in (*logins.values(), *(f"{prefix}_{role}" for role in ("maintainer", "writer", "reader"))):
@@ -173,6 +177,41 @@ async def test_a_reader_sees_all_and_writes_nothing(world: World) -> None:
         with pytest.raises(BusinessLogicError, match="may look and not write"):
             ways.gate.unlock(60)
     assert await tables(world.owner) == before
+
+
+async def test_a_readers_console_looks_on(world: World, tmp_path: Path) -> None:
+    reader = await world.login("reader")
+    assert reader.settings.url is not None
+    folders = {f"XDG_{kind}_HOME": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
+    settings = load_settings(
+        {"database.url": reader.settings.url.get_secret_value()}, folders | {"HOME": str(tmp_path)}
+    )
+    await Ingest(world.owner).samples([sample("host0", datetime.now(UTC))], fresh=True)
+    roles: list[tuple[PollerRole, str]] = []
+
+    async def on_role(role: PollerRole, detail: str) -> None:
+        roles.append((role, detail))
+
+    live, gate = LiveState(SystemClock()), Gate()
+    async with EventBus() as bus:
+        lane = StorageLane(
+            settings, bus=bus, live=live, gate=gate, clock=SystemClock(), say=lambda line: None, on_role=on_role,
+            world=None,
+        )  # fmt: skip
+        running = asyncio.create_task(lane.run())
+        async with asyncio.timeout(30):
+            while not any(view.sample for view in live.current().hosts):
+                assert not running.done()
+                await asyncio.sleep(0.05)
+        lock = PollerLock(world.owner)
+        assert await lock.acquire()  # nobody holds it: the reader never asked for it
+        await lock.release()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await lane.stop()
+    assert [role for role, _ in roles] == [PollerRole.VIEWER] and "may look and not write" in roles[0][1]
+    with pytest.raises(BusinessLogicError, match="may look and not write"):
+        gate.unlock(60)
 
 
 async def test_a_writer_stores_and_drops_nothing(world: World) -> None:

@@ -128,6 +128,7 @@ async def test_everything_goes_over_and_what_comes_later_too(pair: tuple[Databas
         await transfer(source, target)
 
 
+@pytest.mark.parametrize("pair", [PLAIN], indirect=True, ids="-".join)
 async def test_what_is_not_empty_is_refused(pair: tuple[Database, Database]) -> None:
     source, target = pair
     with pytest.raises(ResourceConflictError, match="the source itself"):

@@ -93,6 +93,28 @@ async def test_a_poison_row_never_blocks_the_rest(database: Database, tmp_path: 
     assert await count(database, "host_samples") == 200
 
 
+async def test_fresh_rows_do_not_wait_for_the_spool(database: Database, tmp_path: Path) -> None:
+    left = Spool(spool_folder(tmp_path, database), max_bytes=1 << 30, max_age_s=86400)
+    left.open()
+    left.append([sample("old", NOW - timedelta(milliseconds=number), number) for number in range(5000)])
+    left.close()
+    async with Running(database, tmp_path, flush_rows=20) as writer:
+        await until(lambda: writer.stats().stored > 0)
+        writer.put(sample("fresh", datetime.now(UTC)))
+        async with asyncio.timeout(30):
+            while not await _holds(database, "fresh"):
+                await asyncio.sleep(0.01)
+        assert writer.stats().spooled > 0
+        await until(lambda: writer.stats().spooled == 0, 60)
+    assert await count(database, "host_samples") == 5001
+
+
+async def _holds(database: Database, host: str) -> bool:
+    async with database.driver() as connection:
+        query = "SELECT EXISTS (SELECT FROM host_samples JOIN hosts USING (host_id) WHERE name = $1)"
+        return bool(await connection.fetchval(query, host))
+
+
 async def test_a_poison_row_in_the_spool_blocks_nothing(blank: Database, tmp_path: Path) -> None:
     """Put while the database was away, among rows that are there already: the other way in refuses it as well."""
     async with Running(blank, tmp_path) as writer:
