@@ -1,7 +1,7 @@
 """Putting samples into the database: ids first, then COPY where it is taken, else arrays; one transaction a batch.
 
-The driver's own encoder makes the binary COPY: it keeps up with psql's client, as the benchmark "ingest" measures, and
-one of our own would gain too little to be worth its risk.
+The driver's own encoder makes the binary COPY. One of our own that packs column by column gains a few per cent where
+all rows know the same figures and loses as much where they do not. The benchmark "ingest" measures it beside psql.
 """
 
 from __future__ import annotations

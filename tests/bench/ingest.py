@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,7 +69,15 @@ async def fresh(url: str, *, make: bool) -> AsyncIterator[Database]:
     finally:
         await database.close()
         if make:
-            await _administer(url, f'DROP DATABASE "{name}" WITH (FORCE)')
+            await _drop(url, name)
+
+
+async def _drop(url: str, name: str) -> None:
+    for _ in range(20):  # a superuser's process, such as autovacuum, may be in it for a moment
+        with suppress(asyncpg.InsufficientPrivilegeError):
+            return await _administer(url, f'DROP DATABASE "{name}" WITH (FORCE)')
+        await asyncio.sleep(0.5)
+    print(f"the database {name} could not be dropped", file=sys.stderr)
 
 
 async def _administer(url: str, statement: str) -> None:
