@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from core.bus_stats import Counts, LaneStats
+from core.bus_stats import LaneStats, lane_stats
 
 Handler = Callable[[Any], Awaitable[None] | None]
 log = structlog.get_logger("core.bus")
@@ -66,6 +66,7 @@ class Subscription:
         block_timeout_s: float,
         batch: bool,
         published_before: Mapping[type, int],
+        refill: Callable[[], None],
     ) -> None:
         if capacity < 1:
             raise ValueError("capacity must be at least 1")
@@ -73,6 +74,7 @@ class Subscription:
             raise ValueError("a key goes with the policy coalesce, and only with it")
         self.types, self.name, self.capacity, self.block_timeout_s = types, name, capacity, block_timeout_s
         self.policy, self._handler, self._key, self._before = policy, handler, key, published_before
+        self._refill = refill  # has the bus put into the lanes what it still holds
         self._is_async, self._batch = inspect.iscoroutinefunction(handler), batch
         self.queue: deque[Any] = deque()  # events, or where they are coalesced their keys
         self._keyed: dict[Hashable, Any] = {}
@@ -102,27 +104,15 @@ class Subscription:
 
     def stats(self, published: Mapping[type, int]) -> LaneStats:
         """Work out this moment's figures from what was published by type."""
-        waiting = Counter(map(type, chain(self._held(), self._handled())))
-        by_type = {
-            kind: Counts(
-                delivered=count
-                - self._before.get(kind, 0)
-                - sum(c[kind] for c in (waiting, self._failed, self._dropped, self._coalesced)),
-                failed=self._failed[kind],
-                dropped=self._dropped[kind],
-                coalesced=self._coalesced[kind],
-            )
-            for kind, count in published.items()
-            if issubclass(kind, self.types)
-        }
-        counts = by_type.values()
-        total = Counts(
-            delivered=sum(c.delivered for c in counts),
-            failed=self._failed.total(),
-            dropped=self._dropped.total(),
-            coalesced=self._coalesced.total(),
+        return lane_stats(
+            {k: n - self._before.get(k, 0) for k, n in published.items() if issubclass(k, self.types)},
+            waiting=Counter(map(type, chain(self._held(), self._handled()))),
+            failed=self._failed,
+            dropped=self._dropped,
+            coalesced=self._coalesced,
+            depth=self.depth,
+            lag_s=self.lag_s,
         )
-        return LaneStats({kind.__name__: c for kind, c in by_type.items()}, total, self.depth, self.lag_s)
 
     def _held(self) -> list[Any]:
         """What waits in the lane, and before it with its emitters."""
@@ -152,6 +142,17 @@ class Subscription:
         if self._asleep is not None:
             self._wake()
         return True
+
+    def take(self, events: list[Any]) -> None:
+        """Offer events in one go; those that a full blocking lane has no room for are dropped."""
+        if self._key is None and not self._ending and len(self.queue) + len(events) <= self.capacity:
+            self.queue.extend(events)
+            if self._asleep is not None:
+                self._wake()
+            return
+        for event in events:
+            if not self.offer(event):
+                self.drop(event)
 
     def _offer_keyed(self, key_of: Callable[[Any], Hashable], event: Any) -> None:
         try:
@@ -234,6 +235,7 @@ class Subscription:
     async def run(self) -> None:
         """Deliver in order until finished and empty; a failing handler is logged and counted, the others follow."""
         while True:
+            self._refill()
             if self.depth:
                 await self._turn()
             if self.depth:

@@ -263,3 +263,21 @@ async def test_names_that_are_taken_get_a_number() -> None:
 def test_a_lane_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         EventBus().subscribe(Notice, print, **wrong)
+
+
+async def test_a_burst_keeps_its_order_and_belongs_to_those_who_were_there_at_the_time() -> None:
+    bus, early, late = EventBus(), [], []
+    bus.subscribe((Notice, HostPolled), early.append, capacity=5000)
+    async with bus:
+        sent = [Notice(text=str(n)) if n % 3 else HostPolled(host="a", seq=n) for n in range(3000)]
+        for event in sent[:2000]:  # within one turn of the loop
+            bus.emit_nowait(event)
+        bus.subscribe(Notice, late.append, name="late", capacity=5000)
+        for event in sent[2000:2500]:
+            bus.emit_nowait(event)
+        await bus.emit(sent[2500])
+        for event in sent[2501:]:
+            bus.emit_nowait(event)
+        assert bus.stats().published == {"Notice": 2000, "HostPolled": 1000}
+    assert early == sent
+    assert late == [event for event in sent[2000:] if isinstance(event, Notice)]
