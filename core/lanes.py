@@ -14,12 +14,14 @@ from typing import Any
 import structlog
 
 from core.bus_stats import LaneStats, lane_stats
+from core.holds import Hold
 
 Handler = Callable[[Any], Awaitable[None] | None]
 log = structlog.get_logger("core.bus")
 
 # A busy lane never starves the screen: after so many events it looks at the clock, and goes on until its turn is over
 _STRETCH, _TURN_S = 64, 0.0005
+_SILENT_S = 1.0  # a handler that fails on every event must not fill the log
 
 
 class Policy(StrEnum):
@@ -29,22 +31,6 @@ class Policy(StrEnum):
     DROP_NEWEST = "drop-newest"
     COALESCE = "coalesce"  # the newest of each key stays, in the place of the first
     BLOCK = "block"  # ``emit`` waits up to the timeout, then the event is dropped and counted
-
-
-class Hold:
-    """An event before a full lane, and the emitter that waits with it; ``settled`` once the lane answers for it."""
-
-    __slots__ = ("event", "settled", "wake")
-
-    def __init__(self, event: Any) -> None:
-        self.event, self.settled = event, False
-        self.wake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def settle(self) -> None:
-        """The lane has taken the event, or counted it as dropped: the emitter may go on."""
-        self.settled = True
-        if not self.wake.done():
-            self.wake.set_result(None)
 
 
 class Subscription:
@@ -87,6 +73,7 @@ class Subscription:
         self._dropped: Counter[type] = Counter()
         self._coalesced: Counter[type] = Counter()
         self._since, self._mark_at, self._ahead = 0.0, 0.0, 0
+        self._untold, self._silent_until = 0, 0.0
 
     @property
     def depth(self) -> int:
@@ -158,9 +145,9 @@ class Subscription:
         try:
             key = key_of(event)
             replaced = self._keyed.get(key)
-        except Exception:  # the subscriber's fault, as in _deliver: the emitter never hears of it
+        except Exception:  # noqa: BLE001 - the subscriber's fault, as in _deliver: the emitter never hears of it
             self._failed[type(event)] += 1
-            log.exception("event key failed", subscriber=self.name, event_type=type(event).__name__)
+            self._complain("event key failed", event)
             return
         if replaced is not None:
             self._coalesced[type(replaced)] += 1
@@ -169,6 +156,14 @@ class Subscription:
                 self._drop_first(self._keyed.pop(self.queue.popleft()))
             self.queue.append(key)
         self._keyed[key] = event
+
+    def _complain(self, what: str, event: Any) -> None:
+        """Log the fault at hand; one that goes on is told once a second at most, with how often it came."""
+        self._untold += 1
+        if monotonic() >= self._silent_until:
+            kind, times = type(event).__name__, self._untold
+            log.exception(what, subscriber=self.name, event_type=kind, times=times)
+            self._untold, self._silent_until = 0, monotonic() + _SILENT_S
 
     def drop(self, event: Any) -> None:
         """Count an event that the handler will not see."""
@@ -278,7 +273,7 @@ class Subscription:
                 if isinstance(exc, asyncio.CancelledError) and _cancelled():
                     raise
                 self._failed.update(map(type, self._handled()))
-                log.exception("event handler failed", subscriber=self.name, event_type=type(event).__name__)
+                self._complain("event handler failed", event)
         self._in_hand = None
 
     def _gather(self, first: Any, count: int) -> Any:

@@ -67,7 +67,23 @@ async def test_a_failing_handler_is_logged_and_counted_and_the_others_run(logs: 
     assert seen == list("01234")
     assert lanes_now["broken"].by_type == lanes_now["cancelled"].by_type == {"Notice": Counts(failed=5)}
     assert lanes_now["sound"].total == Counts(delivered=5)
-    assert [entry["subscriber"] for entry in logs].count("broken") == 5
+    assert [entry["times"] for entry in logs if entry["subscriber"] == "broken"] == [1]
+
+
+async def test_a_fault_that_goes_on_is_logged_once_a_second_with_how_often_it_came(
+    logs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(lanes, "monotonic", lambda: now)
+    bus = EventBus()
+    bus.subscribe(Notice, lambda e: {}[e.text], name="broken")
+    async with bus:
+        for _ in range(3):
+            for _ in range(100):
+                bus.emit_nowait(Notice(text="x"))
+            await drain(bus)
+            now += 2
+    assert [entry["times"] for entry in logs] == [1, 100, 100]
 
 
 @pytest.mark.parametrize(
