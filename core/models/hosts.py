@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -69,6 +69,12 @@ class Host:
     def target(self) -> str:
         """The name given to SSH."""
         return self.address or self.name
+
+    @property
+    def maintenance_line(self) -> str:
+        """What a host in maintenance says of itself."""
+        end = self.maintenance_until
+        return f"not polled until {f'{end.astimezone(UTC):%Y-%m-%d %H:%M} UTC' if end else 'somebody ends it'}"
 
     def at(self, now: datetime) -> Host:
         """Return the host as it is at that moment: maintenance that has reached its end is over."""
