@@ -98,14 +98,17 @@ class Tree:
                 operation="import hosts",
             )
 
-    def tell(self, owner: str, variables: Mapping[str, Var]) -> None:
-        """Say which of an owner's variables are left out, once for each line and reason; values are never told."""
+    def tell(self, owner: str, variables: Mapping[str, Var], where: str | None = None) -> None:
+        """Say which of an owner's variables are left out, once for each line and reason; values are never told.
+
+        ``where`` stands for all of their lines: a file of variables is mostly about other things.
+        """
         left: dict[tuple[str, str], list[str]] = {}
         for name, var in variables.items():
             if why := _why_left(name, var):
-                left.setdefault((var.where, why), []).append(name)
-        for (where, why), names in left.items():
-            self.reading.skip(f"{owner}: {', '.join(names)}", where, why)
+                left.setdefault((where or var.where, why), []).append(name)
+        for (place, why), names in left.items():
+            self.reading.skip(f"{owner}: {', '.join(names)}", place, why)
 
     def finish(self) -> Reading:
         """Check that no group holds itself, and bring groups and variables down to the hosts."""

@@ -13,8 +13,8 @@ _SECTION = re.compile(r"\[(?P<group>[^:\]]+)(?::(?P<kind>\w+))?\]\s*(?:[#;].*)?"
 _NAME = re.compile(r"[A-Za-z_][\w.-]*")
 
 
-def read_ansible_ini(text: str, name: str) -> Reading:
-    """Return the hosts of an INI inventory; lines that cannot be read are left out with their number."""
+def read_ansible_ini(text: str, name: str) -> Tree:
+    """Return what an INI inventory says; lines that cannot be read are left out with their number."""
     tree = Tree(Reading("ansible-ini"))
     group, kind = "ungrouped", "hosts"
     tree.group("ungrouped", f"{name}:1")
@@ -42,7 +42,7 @@ def read_ansible_ini(text: str, name: str) -> Reading:
         elif kind == "vars":
             _variable(line, group, where, tree)
     _asides(asides, tree)
-    return tree.finish()
+    return tree
 
 
 def _host(line: str, group: str, where: str, tree: Tree) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from core.exceptions import ConfigurationError
+from core.inventory.ansible import Tree
 from core.inventory.ansible_ini import read_ansible_ini
+from core.inventory.ansible_vars import read_vars_folders
 from core.inventory.ansible_yaml import read_ansible_yaml
 from core.inventory.csv_file import columns_of, read_csv
 from core.inventory.disk import decoded, read_text
@@ -34,7 +36,7 @@ def read_hosts(path: Path, form: str | None = None) -> Reading:
     text = read_text(path, most=MAX_IMPORT_BYTES, what="list of hosts")
     if text is None:
         raise ConfigurationError(f"{path} cannot be read: there is no such file", operation="import hosts")
-    return read_hosts_text(text, path, form)
+    return read_hosts_text(text, path, form, folder=path.parent)
 
 
 def read_hosts_bytes(raw: bytes, name: str, form: str | None = None) -> Reading:
@@ -43,13 +45,21 @@ def read_hosts_bytes(raw: bytes, name: str, form: str | None = None) -> Reading:
     return read_hosts_text(text, Path(name), form)
 
 
-def read_hosts_text(text: str, path: Path, form: str | None = None) -> Reading:
-    """Return the hosts of a text; ``path`` is its name in messages, and where relative includes start."""
+def read_hosts_text(text: str, path: Path, form: str | None = None, folder: Path | None = None) -> Reading:
+    """Return the hosts of a text; ``path`` is its name in messages, and where relative includes start.
+
+    In ``folder`` an Ansible inventory's group_vars and host_vars are looked for.
+    """
     if form is not None and form not in FORMATS:
         raise ConfigurationError(f"no format {form[:40]!r}: there are {', '.join(FORMATS)}")
     form = form or format_of(text, str(path))
     if form == "ssh_config":
         return read_ssh_config(text, path)
+    if form in _ANSIBLE:
+        tree = _ANSIBLE[form](text, str(path))
+        if folder is not None:
+            read_vars_folders(tree, folder)
+        return tree.finish()
     return _READERS[form](text, str(path))
 
 
@@ -60,10 +70,12 @@ def _read_toml(text: str, name: str) -> Reading:
     return reading
 
 
-_READERS: Mapping[str, Callable[[str, str], Reading]] = {
-    "toml": _read_toml,
+_ANSIBLE: Mapping[str, Callable[[str, str], Tree]] = {
     "ansible-ini": read_ansible_ini,
     "ansible-yaml": read_ansible_yaml,
+}
+_READERS: Mapping[str, Callable[[str, str], Reading]] = {
+    "toml": _read_toml,
     "csv": read_csv,
     "known_hosts": read_known_hosts,
 }

@@ -431,3 +431,31 @@ def test_any_bytes_give_hosts_or_one_of_our_errors(raw: bytes, form: str | None)
         read_hosts_bytes(raw, "pipe", form)
     except InfrastructureException as error:
         assert error.message
+
+
+def test_variables_beside_an_ansible_inventory(tmp_path: Path) -> None:
+    files = {
+        "hosts": "[web]\na.x ansible_user=own ansible_port=1\nb\n[db]\nc\n",
+        "group_vars/all.yml": "ansible_user: everyone\nhttp: {port: 80}\nansible_become_pass: hunter2\n",
+        "group_vars/web/main.yml": "ansible_user: web\nansible_port: 2200\n",
+        "group_vars/web/vault.yml": "$ANSIBLE_VAULT;1.1;AES256\n6132\n",
+        "group_vars/web/notes.txt": "hunter2: [",
+        "group_vars/db": "- hunter2\n",
+        "group_vars/other.yml": "hunter2: [",
+        "host_vars/a.x.yml": "---\nansible_host: 10.0.0.1\nansible_port: 22\n",
+        "host_vars/b.yaml": "a: [hunter2\n",
+        "host_vars/.hidden.yml": "hunter2: [",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = read_hosts(tmp_path / "hosts")
+    assert hosts(found) == {
+        "a.x": Host("a.x", "10.0.0.1", 22, "own", ("web",)),
+        "b": Host("b", port=2200, user="web", groups=("web",)),
+        "c": Host("c", user="everyone", groups=("db",)),
+    }
+    said = {one.where.removeprefix(f"{tmp_path}/"): one for one in found.skipped}
+    assert "encrypted" in said["group_vars/web/vault.yml"].why and "no mapping" in said["group_vars/db"].why
+    assert "no YAML" in said["host_vars/b.yaml"].why and len(found.skipped) == 5  # all.yml: a secret, and other things
+    assert SECRET not in repr(found)
