@@ -13,7 +13,7 @@ from pathlib import Path
 from core.exceptions import ConfigurationError, ResourceConflictError
 
 MAX_BYTES = 4 << 20  # some 40,000 hosts
-_LOCK_WAIT_S = 5.0
+_LOCK_WAIT_S = 15.0
 
 
 def read_text(path: Path, *, most: int = MAX_BYTES, what: str = "inventory") -> str | None:
@@ -47,7 +47,7 @@ def decoded(raw: bytes, name: str, *, most: int, what: str) -> str:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file that is to be changed; other commands wait for it, at most a few seconds."""
+    """Hold the lock of a file that is to be changed; other commands wait for it, at most a quarter of a minute."""
     make_folder(path)
     place = path.with_name(f".{path.name}.lock")
     try:
