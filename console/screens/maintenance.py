@@ -21,6 +21,7 @@ SPANS: tuple[tuple[str, timedelta | None], ...] = (
     ("1 day", timedelta(days=1)),
     ("until it is taken off", None),
 )
+_WIDTH = max(len(text) for text, _ in SPANS)  # buttons centre their labels: equal ones stand in a column
 
 
 class MaintenanceDialog(Cover[PlanRequest | None]):
@@ -43,8 +44,8 @@ class MaintenanceDialog(Cover[PlanRequest | None]):
             yield Static(f"Maintenance of {clean(who)}", classes="dialog-title", markup=False)
             yield Static("Not polled, never alarming. For how long?", classes="dialog-text", markup=False)
             for place, (text, _) in enumerate(SPANS):
-                yield Button(f"{place + 1}  {text}", id=f"span-{place}", compact=True)
-            yield Button("n  not at all", id="span--1", compact=True)
+                yield Button(f"{place + 1}  {text:<{_WIDTH}}", id=f"span-{place}", compact=True)
+            yield Button(f"n  {'not at all':<{_WIDTH}}", id="span--1", compact=True)
 
     def on_mount(self) -> None:
         self.query_one("#span--1", Button).focus()

@@ -41,7 +41,7 @@ async def plan_maintenance(
         request=request,
         title=action.title,
         targets=tuple(PlanTarget(host.name, _now_in_words(host)) for host in hosts),
-        statements=tuple(f"hosts.toml, {host.name}: {what}" for host in hosts),
+        statements=tuple(f"inventory, {host.name}: {what}" for host in hosts),
         confirm=names[0] if len(names) == 1 else "maintenance",
         destructive=False,
         summary=_summary(count, on, until),

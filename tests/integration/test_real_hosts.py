@@ -118,7 +118,7 @@ async def test_maintenance_from_another_terminal_and_from_a_key_ends_by_itself(
         await walk.pilot.press("m")
         await walk.shown("For how long?")
         await walk.pilot.press("5")
-        await walk.shown("hosts.toml")
+        await walk.shown("inventory, ")
         await walk.pilot.press("tab")
         await walk.type(host)
         await walk.pilot.press("enter", "enter")

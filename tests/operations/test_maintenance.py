@@ -51,7 +51,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 async def test_on_and_off_are_planned_written_and_audited(bench: Bench) -> None:
     plan = await bench.operations.plan(ON)
     assert [t.name for t in plan.targets] == ["a", "b"] and plan.confirm == "maintenance" and not plan.refused
-    assert plan.statements[0] == f"hosts.toml, a: maintenance = true, maintenance_until = {UNTIL.isoformat()}"
+    assert plan.statements[0] == f"inventory, a: maintenance = true, maintenance_until = {UNTIL.isoformat()}"
     assert "2 hosts into maintenance until 2030-06-15 14:00 UTC" in plan.summary
     assert not any(host.maintenance for host in bench.hosts().values())
     outcome = await bench.operations.apply(plan, "maintenance", "tester")
