@@ -135,6 +135,10 @@ def test_maintenance_on_for_a_while_and_off(terminal: Terminal) -> None:
     assert not a["maintenance"] and a["maintenance_until"] is None  # it has ended by itself
     terminal.run("hosts", "maintenance", "on", "a")
     assert "maintenance\n" in terminal.run("hosts", "list")
+    terminal.run("hosts", "set", "a", "address=127.0.0.1", "port=1")
+    polled = json.loads(terminal.run("poll", "--once", "--group", "web", "--json", expect=0).splitlines()[0])
+    assert polled["state"] == "maintenance" and "somebody ends it" in polled["detail"]
+    assert json.loads(terminal.run("poll", "--once", "a", "--json", expect=3))["reason"] == "port"
     terminal.run("hosts", "maintenance", "off", "a", "b")
     assert "maintenance" not in terminal.inventory.read_text() and "watched" in terminal.out
     for argv in (["on", "a", "--for", "1s"], ["on", "a", "--for", "soon"], ["off", "a", "--for", "2h"]):
