@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -44,12 +45,13 @@ class Var:
 
 @dataclass(slots=True)
 class Group:
-    """A group: hosts and groups within it, and variables for all of them."""
+    """A group: hosts and groups within it, and variables for all of them; ``beside`` are those of group_vars."""
 
     where: str
     hosts: dict[str, None] = field(default_factory=dict)
     children: dict[str, str] = field(default_factory=dict)  # name -> where
     variables: dict[str, Var] = field(default_factory=dict)
+    beside: dict[str, Var] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -127,9 +129,10 @@ class Tree:
         for name, member in self.members.items():
             own = direct.get(name, [])
             every = dict.fromkeys([*own, *(up for group in own for up in above[group])])
+            ranked = [self.groups[g] for g in sorted({"all", *every} & self.groups.keys(), key=rank.__getitem__)]
             variables: dict[str, Var] = {}
-            for group_name in sorted({"all", *every} & self.groups.keys(), key=rank.__getitem__):
-                variables |= self.groups[group_name].variables
+            for layer in (*(group.variables for group in ranked), *(group.beside for group in ranked)):
+                variables |= layer
             self._take(name, member, variables | member.variables, [group for group in every if group in fit])
         return self.reading
 
@@ -187,11 +190,13 @@ class Tree:
 
 
 def _wanted(variables: Mapping[str, Var]) -> Iterable[tuple[str, Var]]:
-    for key, names in _TAKEN.items():
-        if found := [variables[name] for name in names if name in variables]:
-            yield key, found[-1]
+    """Return each field's variable; ours count above Ansible's."""
     for key in FIELDS:
-        if var := variables.get(PREFIX + key):
+        names = (*_TAKEN.get(key, ()), PREFIX + key)
+        if found := [name for name in names if name in variables]:
+            var = variables[found[-1]]
+            if key == "identity_files" and not found[-1].startswith(PREFIX) and not var.template:
+                var = Var(json.dumps([var.value]) if var.value else "", var.where)  # one path, whatever is in it
             yield key, var
 
 

@@ -19,14 +19,14 @@ _VAULT = "$ANSIBLE_VAULT"
 
 
 def read_vars_folders(tree: Tree, folder: Path) -> None:
-    """Add what the files say of groups and hosts that the tree has; they count above what the inventory says.
+    """Add what the files say of groups and hosts that the tree has; they count above what the inventory itself says.
 
     Blocking. What cannot be read is left out and said.
     """
     for owner, path in _files(folder / "group_vars", tree):
         if owner == "all" or owner in tree.groups:
             variables = _read(tree, f"group_vars of {owner}", path)
-            tree.group(owner, str(path)).variables.update(variables)
+            tree.group(owner, str(path)).beside.update(variables)
     for owner, path in _files(folder / "host_vars", tree):
         if owner in tree.members:
             tree.members[owner].variables.update(_read(tree, f"host_vars of {owner}", path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterator
 
@@ -115,10 +116,16 @@ def variables_of(node: Node | None, name: str) -> dict[str, Var] | None:
         return {}
     if node.kind != "map":
         return None
-    return {
-        key.text: Var(value.text if value.kind == "text" and "vault" not in value.tag else None, f"{name}:{key.line}")
-        for key, value in merged(node)
-    }
+    return {key.text: Var(_in_text(value), f"{name}:{key.line}") for key, value in merged(node)}
+
+
+def _in_text(node: Node) -> str | None:
+    """Return a text, or a list of texts as JSON; None for what is neither, and for a vault."""
+    if "vault" in node.tag:
+        return None
+    if node.kind == "list" and all(item.kind == "text" for item in node.items):
+        return json.dumps([item.text for item in node.items], ensure_ascii=False)
+    return node.text if node.kind == "text" else None
 
 
 def _named(node: Node) -> Iterator[tuple[Node, Node]]:

@@ -86,8 +86,10 @@ def _ansible(host: Host) -> tuple[str, dict[str, str]]:
     for key, theirs in (("address", "ansible_host"), ("port", "ansible_port"), ("user", "ansible_user")):
         if key in values:
             variables[theirs] = values.pop(key)
-    if len(host.identity_files) == 1 and values["identity_files"] == host.identity_files[0]:
-        variables["ansible_ssh_private_key_file"] = values.pop("identity_files")
+    if host.identity_files:
+        variables["ansible_ssh_private_key_file"] = host.identity_files[0]
+        if host.identity_files == (values["identity_files"],):
+            del values["identity_files"]  # there is no other
     values.pop("groups", None)
     if left := [group for group in host.groups if not _in_sections(group)]:
         values["groups"] = " ".join(left)

@@ -210,12 +210,12 @@ def test_ansible_yaml() -> None:
 
 def test_what_ansible_inventory_lists() -> None:
     listing = {
-        "_meta": {"hostvars": {"a": {"ansible_host": "10.0.0.1", "ansible_ssh_pass": SECRET}}},
+        "_meta": {"hostvars": {"a": {"ansible_host": "10.0.0.1", "ansible_ssh_pass": SECRET, "jumpwatch_tags": ["x"]}}},
         "all": {"children": ["ungrouped", "web"]}, "ungrouped": {"hosts": ["b"]}, "web": {"hosts": ["a"]}, "old": ["c"],
     }  # fmt: skip
     found = reading(json.dumps(listing, indent=1))
     assert hosts(found) == {
-        "a": Host("a", "10.0.0.1", groups=("web",)),
+        "a": Host("a", "10.0.0.1", groups=("web",), tags=("x",)),
         "b": Host("b"),
         "c": Host("c", groups=("old",)),
     }
