@@ -12,7 +12,7 @@ from console.commands.output import print_json, print_table, say
 from console.commands.setup import command_settings
 from core.exceptions import ValidationError
 from core.inventory import Inventory
-from core.inventory.disk import write_text
+from core.inventory.disk import user_path, write_text
 from core.inventory.export import export_hosts
 from core.inventory.formats import read_hosts, read_hosts_bytes
 from core.inventory.merge import ImportPlan, plan_import
@@ -88,7 +88,7 @@ def export(args: argparse.Namespace) -> int:
     if not args.file or args.file == "-":
         sys.stdout.write(text)
     else:
-        path = Path(args.file).expanduser()
+        path = user_path(args.file)
         if path.is_dir():
             raise ValidationError(f"{path} is a folder: name a file")
         write_text(path, text, replace=args.force)

@@ -150,6 +150,7 @@ class Tree:
         above: dict[str, dict[str, None]] = {}
         for name in order:  # parents come first
             above[name] = dict.fromkeys([*parents[name], *(up for parent in parents[name] for up in above[parent])])
+            self.count(len(above[name]), self.groups[name].where)
         return above
 
     def _fit(self, group: str) -> bool:
@@ -184,7 +185,7 @@ class Tree:
             values[key] = (*values["groups"], *value) if key == "groups" else value
         if values.get("maintenance_until") is not None:
             values.setdefault("maintenance", True)
-        if values.get("address") == name:
+        if values.get("address") == values["name"]:
             values["address"] = ""
         self.reading.take(Host(**values), member.where)
 

@@ -28,6 +28,14 @@ def read_text(path: Path, *, most: int = MAX_BYTES, what: str = "inventory") -> 
     return decoded(raw, str(path), most=most, what=what)
 
 
+def user_path(text: str | Path) -> Path:
+    """Return a path as a person writes it, with ~ resolved; ConfigurationError where that cannot be."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ConfigurationError(f"{text}: the home folder that ~ stands for is not known") from None
+
+
 def decoded(raw: bytes, name: str, *, most: int, what: str) -> str:
     """Return bytes as text (UTF-8 or, where it says so, UTF-16; a byte order mark goes), or ConfigurationError."""
     if len(raw) > most:

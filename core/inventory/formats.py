@@ -12,7 +12,7 @@ from core.inventory.ansible_ini import read_ansible_ini
 from core.inventory.ansible_vars import read_vars_folders
 from core.inventory.ansible_yaml import read_ansible_yaml
 from core.inventory.csv_file import columns_of, read_csv
-from core.inventory.disk import decoded, read_text
+from core.inventory.disk import decoded, read_text, user_path
 from core.inventory.file import parse_hosts
 from core.inventory.known_hosts import KEY_LINE, read_known_hosts
 from core.inventory.reading import MAX_IMPORT_BYTES, Reading
@@ -32,7 +32,7 @@ def read_hosts(path: Path, form: str | None = None) -> Reading:
 
     Blocking. ConfigurationError names the file, where it can the line, and the way out.
     """
-    path = path.expanduser()
+    path = user_path(path)
     text = read_text(path, most=MAX_IMPORT_BYTES, what="list of hosts")
     if text is None:
         raise ConfigurationError(f"{path} cannot be read: there is no such file", operation="import hosts")

@@ -102,6 +102,9 @@ def test_an_export_is_imported_elsewhere(terminal: Terminal) -> None:
         assert told["format"] == form and not told["added"] and not told["changed"]
     terminal.run("hosts", "export", str(terminal.home / "out.csv"), "--format", "csv", "--force")
     terminal.run("hosts", "export", str(terminal.home), expect=2)
+    for command in ("import", "export"):
+        terminal.run("hosts", command, "~nobodyofthatname/x", expect=2)
+        assert "~nobodyofthatname/x: the home folder" in terminal.err
     terminal.run("hosts", "export", "--tag", "none", expect=1)
     assert "no host has the tag" in terminal.err
 

@@ -237,6 +237,7 @@ def test_what_ansible_inventory_lists() -> None:
         ("a: " + "[" * 300, ("nested over 100",)),
         ("h[1:50]\n" * 30, ("file:21", "over 1,000 times")),
         ("h[1:100]\nx\n", ("file:2", "over 100 hosts")),
+        ("".join(f"[g{n}:children]\ng{n + 1}\n" for n in range(60)) + "[g60]\n", ("over 1,000 times",)),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else "",
 )
