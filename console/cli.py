@@ -14,6 +14,8 @@ from core import exceptions as errors
 
 # Nothing heavy is imported here: `jumpwatch --help` and the first paint of the console must come at once.
 
+IMPORTS = ("toml", "ssh_config", "ansible-ini", "ansible-yaml", "csv", "known_hosts")
+EXPORTS = ("toml", "csv", "ansible-ini", "ansible-yaml", "ssh_config")
 OK, FAILURE, USAGE, CONNECTION, TIMEOUT, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _EXIT_CODES: tuple[tuple[tuple[type[errors.InfrastructureException], ...], int], ...] = (
     ((errors.DatabaseTimeoutError, errors.SSHTimeoutError), TIMEOUT),
@@ -120,15 +122,36 @@ def _hosts(group: Subparsers[argparse.ArgumentParser], common: argparse.Argument
     add.add_argument("--interval", type=float, metavar="SECONDS", help="poll at this interval (1 to 3600)")
     add.add_argument("--identity", action="append", default=[], metavar="FILE", help="private key to log in with")
     add.add_argument("--known-hosts", metavar="FILE", help="known_hosts file of this host")
-    add.add_argument("--maintenance", action="store_true", help="polled, but never alarming")
+    add.add_argument("--maintenance", action="store_true", help="not polled and never alarming, for now")
     remove = _add(group, "remove", "hosts:remove", "take hosts out of the inventory; their history stays", common)
     remove.add_argument("names", nargs="+", metavar="NAME")
     listing = _add(group, "list", "hosts:list_", "print the inventory", common, as_json=True)
-    listing.add_argument("--group", help="only hosts of this group")
-    importing = _add(group, "import", "hosts:import_", "add the hosts of an ssh_config file", common, as_json=True)
-    importing.add_argument("file", nargs="?", metavar="FILE", help="default: ~/.ssh/config")
+    _group_or_tag(listing)
+    setting = _add(group, "set", "hosts:set_", "change settings of hosts", common)
+    setting.add_argument("target", metavar="NAME|group:G|tag:T")
+    setting.add_argument(
+        "settings", nargs="+", metavar="KEY=VALUE", help="KEY= takes it away; lists also take KEY+=WORD and KEY-=WORD"
+    )
+    maintenance = _add(
+        group, "maintenance", "hosts:maintenance", "stop watching hosts for a while, or go on", common, as_json=True
+    )
+    maintenance.add_argument("switch", choices=("on", "off"))
+    maintenance.add_argument("targets", nargs="+", metavar="NAME|group:G|tag:T")
+    maintenance.add_argument("--for", dest="span", metavar="TIME", help="ends by itself after 90m, 2h, 3d, ...")
+    importing = _add(
+        group, "import", "hosts_files:import_", "take hosts from ssh_config, Ansible, CSV or known_hosts", common,
+        as_json=True,
+    )  # fmt: skip
+    importing.add_argument("file", nargs="?", metavar="FILE", help="default: ~/.ssh/config; - reads stdin")
+    importing.add_argument("--format", choices=IMPORTS, help="default: as the content tells")
     importing.add_argument("--group", action="append", default=[], help="put them into this group")
-    importing.add_argument("--dry-run", action="store_true", help="only report what would be added")
+    importing.add_argument("--tag", action="append", default=[], help="give them this tag")
+    importing.add_argument("--dry-run", action="store_true", help="only report what would be added and changed")
+    export = _add(group, "export", "hosts_files:export", "write the inventory for other programs", common)
+    export.add_argument("file", nargs="?", metavar="FILE", help="a new file; default: stdout")
+    export.add_argument("--format", choices=EXPORTS, default="toml", help="default: toml")
+    export.add_argument("--force", action="store_true", help="write over a file that is there")
+    _group_or_tag(export)
     check = _add(group, "check", "hosts:check", "try to log in to hosts; review unknown keys", common, as_json=True)
     check.add_argument("names", nargs="*", metavar="HOST", help="hosts to check (default: all)")
     check.add_argument("--group", help="only hosts of this group")
@@ -138,6 +161,11 @@ def _hosts(group: Subparsers[argparse.ArgumentParser], common: argparse.Argument
     accept = _add(group, "accept", "hosts:accept", "accept the unknown key of a host", common, as_json=True)
     accept.add_argument("name", metavar="HOST")
     accept.add_argument("fingerprint", metavar="SHA256:...")
+
+
+def _group_or_tag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--group", help="only hosts of this group")
+    parser.add_argument("--tag", help="only hosts with this tag")
 
 
 def _db(group: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:

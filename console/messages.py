@@ -32,6 +32,13 @@ class PlanWanted(Message):
 
 
 @dataclass
+class MaintenanceWanted(Message):
+    """Put hosts into maintenance, or take them out of it where all are in it."""
+
+    hosts: tuple[str, ...]
+
+
+@dataclass
 class PollWanted(Message):
     """Poll one host now, or all of them."""
 

@@ -100,6 +100,9 @@ class LiveState:
             record.host = host
             if host.maintenance and record.state is HostState.UNKNOWN:
                 record.state = HostState.MAINTENANCE
+            elif not host.maintenance and record.state is HostState.MAINTENANCE:  # over: what it is, a poll will tell
+                record.state, record.reason, record.detail = HostState.UNKNOWN, Reason.PENDING, ""
+                record.since = None
             self._touch(record)
         if list(kept) != list(self._records):
             self._version += 1

@@ -109,6 +109,13 @@ class ChunkKeeper(Protocol):
     async def analyze(self, table: str) -> None: ...
 
 
+class InventoryKeeper(Protocol):
+    """The inventory as operations see it; raises core exceptions, and then has changed nothing."""
+
+    async def hosts(self) -> tuple[Host, ...]: ...
+    async def set_maintenance(self, names: Sequence[str], on: bool, until: datetime | None) -> None: ...
+
+
 class AuditLog(Protocol):
     """Intent before, outcome after; an intent without an outcome is an action that was cut off.
 

@@ -158,7 +158,7 @@ def test_hosts_from_nothing_to_a_list_and_back(shell: Shell) -> None:
     assert [h["name"] for h in shell.json("hosts", "list")] == ["web1", "web2", "db"]
     assert shell.json("hosts", "list", "--group", "eu")[0]["groups"] == ["web", "eu"]
     table = shell.run("hosts", "list").stdout.splitlines()
-    assert table[0].split() == ["NAME", "ADDRESS", "PORT", "USER", "GROUPS", "NOTE"] and len(table) == 4
+    assert table[0].split() == ["NAME", "ADDRESS", "PORT", "USER", "GROUPS", "TAGS", "NOTE"] and len(table) == 4
     shell.run("hosts", "remove", "web1")
     assert "web1" not in shell.inventory.read_text()
     assert "already" in shell.run("hosts", "add", "db", expect=1).stderr
@@ -172,11 +172,12 @@ def test_import_reports_and_the_dry_run_changes_nothing(shell: Shell) -> None:
     config.parent.mkdir(mode=0o700)
     config.write_text("Host a b *.x\nHost github.com\n  User git\n")
     found = shell.json("hosts", "import", "--dry-run")
-    assert [h["name"] for h in found["found"]] == ["a", "b"] and found["added"] == []
+    assert [one["host"]["name"] for one in found["added"]] == ["a", "b"] and found["dry_run"]
     assert {s["name"] for s in found["skipped"]} == {"*.x", "github.com"} and not shell.inventory.exists()
     done = shell.run("hosts", "import", "--group", "mine")
-    assert "2 hosts added, 2 entries skipped" in done.stderr and "is a pattern" in done.stdout
-    assert "0 hosts added" in shell.run("hosts", "import").stderr
+    assert "ssh_config: 2 hosts added" in done.stderr and "2 entries skipped" in done.stderr
+    assert "is a pattern" in done.stdout
+    assert "0 hosts added, 0 changed, 2 as they were" in shell.run("hosts", "import").stderr
     assert "cannot be read" in shell.run("hosts", "import", str(shell.home / "none"), expect=2).stderr
 
 

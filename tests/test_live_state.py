@@ -102,3 +102,15 @@ async def test_only_now_can_be_asked_and_quiet_events_are_no_lines() -> None:
     assert [e.text for e in view.events] == ["hello"]
     with pytest.raises(ValueError, match="no past"):
         await state.fleet(T0)
+
+
+def test_a_host_whose_maintenance_is_over_is_unknown_until_it_is_polled() -> None:
+    state = live()
+    state.set_hosts([Host("web", maintenance=True), Host("db")])
+    assert state.current().hosts[0].state is HostState.MAINTENANCE
+    line = Host("web", maintenance=True, maintenance_until=T0).maintenance_line
+    assert line == "not polled until 2026-01-01 00:00 UTC"
+    state.apply_transition(Transition("web", T0, HostState.UNKNOWN, HostState.MAINTENANCE, Reason.NONE, line))
+    state.set_hosts([Host("web"), Host("db")])
+    view = state.current().hosts[0]
+    assert (view.state, view.reason, view.detail, view.since) == (HostState.UNKNOWN, Reason.PENDING, "", None)

@@ -1,22 +1,28 @@
-"""jumpwatch hosts: add, list, import, remove, check, accept."""
+"""jumpwatch hosts: add, list, set, maintenance, remove, check, accept."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.commands.output import print_json, print_table, say
 from console.commands.setup import chosen_hosts, command_settings, run
+from console.formatting import moment
 from core.config import ApplicationSettings
+from core.config.types import parse_duration
 from core.exceptions import SSHHostKeyError, ValidationError
-from core.inventory import Inventory, read_ssh_config
+from core.inventory import Inventory
+from core.inventory.keeper import set_maintenance
+from core.inventory.merge import changed_field
 from core.models import Host, HostKeyReview
 
 if TYPE_CHECKING:
     from console.composition.oneshot import HostCheck
 
+_MIN_SPAN, _MAX_SPAN = timedelta(minutes=1), timedelta(days=365)
 _ROUNDS = 4  # keys of jump hosts come one after the other
 
 
@@ -58,42 +64,70 @@ def remove(args: argparse.Namespace) -> int:
 def list_(args: argparse.Namespace) -> int:
     """Print the inventory."""
     settings = command_settings(args)
-    inventory = Inventory.load(settings.inventory_file)
-    hosts = inventory.group(args.group) if args.group else inventory.hosts
+    now = datetime.now(UTC)
+    hosts = [host.at(now) for host in picked(Inventory.load(settings.inventory_file), args.group, args.tag)]
     if args.json:
         print_json(hosts)
         return 0
     rows = [
-        (h.name, h.address, str(h.port or ""), h.user or "", " ".join(h.groups), "maintenance" if h.maintenance else "")
+        (h.name, h.address, str(h.port or ""), h.user or "", " ".join(h.groups), " ".join(h.tags), _note(h))
         for h in hosts
     ]
-    print_table(("NAME", "ADDRESS", "PORT", "USER", "GROUPS", "NOTE"), rows)
+    print_table(("NAME", "ADDRESS", "PORT", "USER", "GROUPS", "TAGS", "NOTE"), rows)
     if not hosts:
         say("no hosts yet: `jumpwatch hosts add NAME`, or `jumpwatch hosts import`")
     return 0
 
 
-def import_(args: argparse.Namespace) -> int:
-    """Add the hosts of an ssh_config file; --dry-run only reports."""
+def picked(inventory: Inventory, group: str | None, tag: str | None) -> list[Host]:
+    """Return the hosts of a group and a tag, where those are given; a word that no host has is an error."""
+    wanted = [f"group:{group}"] * (group is not None) + [f"tag:{tag}"] * (tag is not None)
+    chosen = [{host.name for host in inventory.having(each)} for each in wanted]
+    return [host for host in inventory.hosts if all(host.name in names for names in chosen)]
+
+
+def _note(host: Host) -> str:
+    if not host.maintenance:
+        return ""
+    return "maintenance" + (f" until {moment(host.maintenance_until)} UTC" if host.maintenance_until else "")
+
+
+def set_(args: argparse.Namespace) -> int:
+    """Change settings of one host, or of all of a group or tag."""
     settings = command_settings(args)
-    path = Path(args.file).expanduser() if args.file else settings.ssh.config_file
-    known = frozenset(host.name for host in Inventory.load(settings.inventory_file).hosts)
-    report = read_ssh_config(path, known=known, groups=tuple(args.group))
-    if not args.dry_run and report.hosts:
-        with Inventory.edit(settings.inventory_file) as inventory:
-            for host in report.hosts:
-                if host.name not in inventory:
-                    inventory.add(host)
-    if args.json:
-        print_json({"added": [] if args.dry_run else report.hosts, "found": report.hosts, "skipped": report.skipped})
-        return 0
-    print_table(
-        ("NAME", "RESULT", "WHERE"),
-        [(host.name, "would be added" if args.dry_run else "added", "") for host in report.hosts]
-        + [(one.name, f"skipped: {one.why}", one.where) for one in report.skipped],
-    )
-    say(f"{len(report.hosts)} hosts {'found' if args.dry_run else 'added'}, {len(report.skipped)} entries skipped")
+    with Inventory.edit(settings.inventory_file) as inventory:
+        hosts = inventory.chosen(args.target)
+        changed = []
+        for host in hosts:
+            for setting in args.settings:
+                host = changed_field(host, setting)
+            if inventory.update(host):
+                changed.append(host.name)
+    left = f", {len(hosts) - len(changed)} had it already" if len(changed) < len(hosts) else ""
+    say(f"changed {', '.join(changed) or 'nothing'} in {settings.inventory_file}{left}")
     return 0
+
+
+def maintenance(args: argparse.Namespace) -> int:
+    """Put hosts into maintenance, or take them out of it; a running console follows."""
+    settings = command_settings(args)
+    on = args.switch == "on"
+    if args.span is not None and not on:
+        raise ValidationError("--for goes with on")
+    until = None if args.span is None else _end(args.span)
+    hosts = set_maintenance(settings.inventory_file, args.targets, on, until)
+    if args.json:
+        print_json(hosts)
+    else:
+        print_table(("NAME", "NOTE"), [(host.name, _note(host) or "watched") for host in hosts])
+    return 0
+
+
+def _end(span: str) -> datetime:
+    length = parse_duration(span)
+    if not isinstance(length, timedelta) or not _MIN_SPAN <= length <= _MAX_SPAN:
+        raise ValidationError(f"--for {span[:40]!r} must be a time from 1 minute to 365 days, such as 90m, 2h or 3d")
+    return (datetime.now(UTC) + length).replace(microsecond=0)
 
 
 def check(args: argparse.Namespace) -> int:

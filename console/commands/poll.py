@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import Any
 
 from console.commands.output import plain, print_json, print_table
@@ -20,6 +21,8 @@ def poll(args: argparse.Namespace) -> int:
         raise ValidationError("poll needs --once; `jumpwatch` alone polls for as long as it runs")
     settings = command_settings(args)
     hosts = chosen_hosts(settings, args.names, args.group)
+    if args.names:  # who names a host wants to know, in maintenance or not
+        hosts = [replace(host, maintenance=False, maintenance_until=None) for host in hosts]
     from console import composition
 
     views = run(composition.poll_once(settings, hosts))
@@ -55,7 +58,12 @@ def as_object(view: HostView) -> dict[str, Any]:
 def _row(view: HostView) -> tuple[str, ...]:
     sample = view.sample
     if sample is None:
-        return (view.host.name, view.state.value, *(["–"] * 6), f"{view.reason.value}: {view.detail}")
+        return (
+            view.host.name,
+            view.state.value,
+            *(["–"] * 6),
+            f"{view.reason.value}: {view.detail}".removeprefix(": "),
+        )
     disks = [used for one in sample.filesystems or () if (used := one.used_pct) is not None]
     received = [one.rx_bps for one in sample.interfaces or () if one.rx_bps is not None]
     sent = [one.tx_bps for one in sample.interfaces or () if one.tx_bps is not None]

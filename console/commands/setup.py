@@ -8,6 +8,7 @@ import getpass
 import os
 import signal
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from console.commands.output import say
@@ -71,7 +72,8 @@ def actor() -> str:
 def chosen_hosts(settings: ApplicationSettings, names: list[str], group: str | None = None) -> list[Host]:
     """Return the named hosts, or those of a group, or all; an empty choice is an error that says the way out."""
     inventory = Inventory.load(settings.inventory_file)
-    hosts = [inventory.get(name) for name in names] or list(inventory.group(group) if group else inventory.hosts)
+    found = [inventory.get(name) for name in names] or list(inventory.group(group) if group else inventory.hosts)
+    hosts = [host.at(datetime.now(UTC)) for host in found]
     if not hosts:
         where = f"group {group!r} has no hosts" if group else f"no hosts in {settings.inventory_file}"
         raise ConfigurationError(f"{where}: add one with `jumpwatch hosts add NAME`, or `jumpwatch hosts import`")

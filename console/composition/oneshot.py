@@ -79,6 +79,10 @@ async def poll_once(settings: ApplicationSettings, hosts: list[Host]) -> list[Ho
     live.set_hosts(hosts)
 
     async def poll(host: Host) -> None:
+        if host.maintenance:
+            now, line = SystemClock().now(), host.maintenance_line
+            live.apply_transition(Transition(host.name, now, HostState.UNKNOWN, HostState.MAINTENANCE, detail=line))
+            return
         try:
             sample = await _second_sample(settings, factory, host)
         except InfrastructureException as exc:

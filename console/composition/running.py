@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 import structlog
 
 from console.composition.demo import DemoWorld, demo_settings
+from console.composition.held_inventory import HeldInventory
 from console.composition.losses import Losses
 from console.composition.oneshot import limits_of, make_factory
 from console.composition.storage_lane import StorageLane
@@ -57,6 +58,7 @@ class Running:
             say=say,
             on_role=self._role,
             world=self.world,
+            inventory=HeldInventory(lambda: self._listed, self._hold) if self.world else None,
         )
         self.supervisor = PollingSupervisor(
             PollingContext(
@@ -73,7 +75,9 @@ class Running:
                 stale_after_intervals=polling.stale_after_intervals,
             )
         )
-        self._hosts: list[Host] = []
+        self._listed: list[Host] = []  # as the inventory has them
+        self._hosts: list[Host] | None = None  # as they are now: maintenance may have ended
+        self._fault = ""
         self._pause_wanted = asyncio.Event()
         self._seen_keys: set[tuple[str, str]] = set()
 
@@ -120,22 +124,28 @@ class Running:
         await self.bus.stop(0.1)
 
     async def _fleet(self) -> None:
-        if self.world:
-            try:
-                self._take(await self.world.start_fleet())
-            except InfrastructureException as exc:
-                self._inventory_fault(exc)
-            return
         seen: object = None
-        while True:  # hosts added or removed by a command meanwhile are taken up without a restart
-            stamp = await asyncio.to_thread(self._stamp)
+        while True:  # what a command or another console changed is taken up without a restart
+            stamp = "demo" if self.world else await asyncio.to_thread(self._stamp)
             if stamp != seen:
                 seen = stamp
                 try:
-                    self._take(await asyncio.to_thread(self._inventory))
+                    hosts = await (self.world.start_fleet() if self.world else asyncio.to_thread(self._inventory))
                 except InfrastructureException as exc:
                     self._inventory_fault(exc)
+                else:
+                    self._mended()
+                    self._hold(hosts)
+            elif self._hosts is not None:
+                self._hold(self._listed)  # maintenance ends by itself
             await asyncio.sleep(_INVENTORY_S)
+
+    def _hold(self, hosts: list[Host]) -> None:
+        """Take the inventory's hosts as they are now."""
+        self._listed = hosts
+        now = self.clock.now()
+        if (as_now := [host.at(now) for host in hosts]) != self._hosts:
+            self._take(as_now)
 
     def _take(self, hosts: list[Host]) -> None:
         """Watch these hosts from now on."""
@@ -152,6 +162,13 @@ class Running:
         self._say(exc.message)
         self.bus.emit_nowait(Notice(source="inventory", text=exc.message, level="error"))
         self.live.set_standing(notices=(exc.message,))
+        self._fault = exc.message
+
+    def _mended(self) -> None:
+        """Take the standing line of an inventory that can be read again off the screen."""
+        if self._fault and self.live.current().notices == (self._fault,):
+            self.live.set_standing(notices=())
+        self._fault = ""
 
     def _stamp(self) -> tuple[int, int] | str:
         """What tells one version of the inventory file from the next."""
@@ -169,7 +186,7 @@ class Running:
         self.live.set_standing(role=role, role_detail=detail)
         self.bus.emit_nowait(RoleChanged(source="storage", role=role, detail=detail))
         if role is PollerRole.POLLER:
-            self.live.set_hosts(self._hosts)  # a viewer saw the database's copy
+            self.live.set_hosts(self._hosts or [])  # a viewer saw the database's copy
             self.supervisor.start()
         else:
             await self.supervisor.stop()

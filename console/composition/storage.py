@@ -12,7 +12,9 @@ from core.config import ApplicationSettings
 from core.database import Database, initialise
 from core.events import EventBus
 from core.exceptions import ConfigurationError, InfrastructureException
+from core.inventory.keeper import InventoryFile
 from core.operations import Gate, Operations
+from core.ports import InventoryKeeper
 from core.storage.audit import StorageAudit
 from core.storage.chunks import StorageChunks
 from core.storage.servers import EmbeddedServer, ManagedServer, WasmServer, wasm_missing
@@ -31,10 +33,24 @@ class Storage:
     operations: Operations
 
 
-def storage_of(database: Database, settings: ApplicationSettings, bus: EventBus, gate: Gate) -> Storage:
+def storage_of(
+    database: Database,
+    settings: ApplicationSettings,
+    bus: EventBus,
+    gate: Gate,
+    inventory: InventoryKeeper | None = None,
+) -> Storage:
     """Join the parts that act on an open database."""
     keeper, audit = StorageChunks(database), StorageAudit(database)
-    operations = Operations(keeper, audit, settings.retention, bus, gate=gate, capability=lambda: database.capability)
+    operations = Operations(
+        keeper,
+        audit,
+        settings.retention,
+        bus,
+        gate=gate,
+        capability=lambda: database.capability,
+        inventory=inventory or InventoryFile(settings.inventory_file),
+    )
     return Storage(database, keeper, audit, operations)
 
 

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
-from console.messages import HostWanted, IntervalWanted, PollWanted, Remark
+from console.messages import HostWanted, IntervalWanted, MaintenanceWanted, PollWanted, Remark
 from console.panes.base import Pane
 from console.panes.fleet_table import FleetTable
 from console.panes.hostorder import HostOrder
@@ -33,6 +33,7 @@ class FleetPane(Pane):
         Binding("s", "sort", "sort", id="fleet.sort"),
         Binding("space", "mark", "mark", id="fleet.mark"),
         Binding("r", "poll", "poll now", id="fleet.poll"),
+        Binding("m", "maintenance", "maintenance on or off", show=False, id="fleet.maintenance"),
         Binding("plus,equals_sign", "interval(0.5)", "faster", key_display="+", show=False, id="fleet.faster"),
         Binding("minus", "interval(2.0)", "slower", key_display="-", show=False, id="fleet.slower"),
     ]
@@ -159,6 +160,12 @@ class FleetPane(Pane):
                 self.post_message(PollWanted(host))
         elif (view := self.selected) is not None:
             self.post_message(PollWanted(view.host.name))
+
+    def action_maintenance(self) -> None:
+        """Ask for maintenance of the marked hosts, or of the one under the cursor."""
+        hosts = tuple(sorted(self.table.marked)) or ((self.selected.host.name,) if self.selected else ())
+        if hosts:
+            self.post_message(MaintenanceWanted(hosts))
 
     def action_interval(self, factor: float) -> None:
         hosts: list[str | None] = list(sorted(self.table.marked)) or [None]

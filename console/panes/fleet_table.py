@@ -20,7 +20,7 @@ from core.models import HostState, HostView
 _STATE, _AGE, _PCT, _LOAD, _NET = 11, 5, 5, 6, 6
 _FIGURES = 3 * _PCT + _LOAD + 2 * _NET
 _FIXED = 1 + _STATE + 1 + _AGE + _FIGURES
-_GONE = (HostState.OFFLINE, HostState.UNKNOWN)
+_GONE = (HostState.OFFLINE, HostState.UNKNOWN, HostState.MAINTENANCE)
 _SORTED = {
     "severity": "STATE",
     "name": "HOST",
@@ -57,6 +57,8 @@ class FleetTable(LineList):
         return None if view.sample is None else (self.now - view.sample.ts).total_seconds()
 
     def _old(self, view: HostView, seconds: float | None) -> int:
+        if view.state is HostState.MAINTENANCE:
+            return 0  # nobody expects news of it
         return age_level(seconds, view.host.interval_s or self.interval_s)
 
     def _widths(self, width: int) -> tuple[int, int, int]:

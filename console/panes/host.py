@@ -9,7 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from console.messages import IntervalWanted, PaneLeft, PollWanted
+from console.messages import IntervalWanted, MaintenanceWanted, PaneLeft, PollWanted
 from console.panes import host_sheet as sheet_of
 from console.panes.base import Pane
 from console.panes.host_sheet import Sheet
@@ -26,6 +26,7 @@ class HostPane(Pane):
         Binding("escape,q", "leave", "fleet", id="host.leave"),
         Binding("n", "step(1)", "next host", id="host.next"),
         Binding("r", "poll", "poll now", id="host.poll"),
+        Binding("m", "maintenance", "maintenance on or off", show=False, id="host.maintenance"),
         Binding("plus,equals_sign", "interval(0.5)", "faster", key_display="+", show=False, id="host.faster"),
         Binding("minus", "interval(2.0)", "slower", key_display="-", show=False, id="host.slower"),
         Binding("b", "step(-1)", "previous host", show=False, id="host.previous"),
@@ -118,6 +119,10 @@ class HostPane(Pane):
     def action_poll(self) -> None:
         if self.host:
             self.post_message(PollWanted(self.host))
+
+    def action_maintenance(self) -> None:
+        if self.host:
+            self.post_message(MaintenanceWanted((self.host,)))
 
     def action_interval(self, factor: float) -> None:
         if self.host:

@@ -67,7 +67,8 @@ def header(view: HostView, sheet: Sheet) -> list[Line]:
         text = f"{view.failures} attempts failed, next in {age(wait)}; r tries now"
         lines += [Line().add(part, look.dim) for part in wrap(text, sheet.width)]
     seconds = None if sample is None else (sheet.now - sample.ts).total_seconds()
-    stale = age_level(seconds, view.host.interval_s or sheet.interval_s)
+    awaited = view.state is not HostState.MAINTENANCE
+    stale = age_level(seconds, view.host.interval_s or sheet.interval_s) if awaited else 0
     port = f":{view.host.port}" if view.host.port else ""
     user = f"{view.host.user}@" if view.host.user else ""
     facts: list[tuple[str, str, Style]] = [

@@ -13,7 +13,16 @@ from textual.timer import Timer
 
 from console.actions.operate import Operator
 from console.formatting import clean
-from console.messages import CopyWanted, HostWanted, IntervalWanted, PaneLeft, PlanWanted, PollWanted, Remark
+from console.messages import (
+    CopyWanted,
+    HostWanted,
+    IntervalWanted,
+    MaintenanceWanted,
+    PaneLeft,
+    PlanWanted,
+    PollWanted,
+    Remark,
+)
 from console.panes.base import Pane
 from console.panes.fleet import FleetPane
 from console.screens.keys import help_rows, hint_rows
@@ -183,6 +192,16 @@ class MainScreen(Screen[None]):
     # Requests.
     def on_plan_wanted(self, message: PlanWanted) -> None:
         self.run_worker(self._plan(message), exit_on_error=True, group="plan", exclusive=True)
+
+    def on_maintenance_wanted(self, message: MaintenanceWanted) -> None:
+        from console.screens.maintenance import MaintenanceDialog, ending
+
+        if (request := ending(message.hosts, self.services.view)) is not None:
+            self.on_plan_wanted(PlanWanted(request))
+            return
+        self.app.push_screen(
+            MaintenanceDialog(message.hosts), lambda wanted: self.on_plan_wanted(PlanWanted(wanted)) if wanted else None
+        )
 
     async def _plan(self, message: PlanWanted) -> None:
         from console.screens.drawer import Drawer

@@ -1,6 +1,6 @@
-"""The inventory: hosts.toml, read and written with its comments kept, and the import from ssh_config."""
+"""The inventory: hosts.toml, read and written with its comments kept; imports, exports, maintenance."""
 
-from core.inventory.file import Inventory, host_from, validate_host
-from core.inventory.ssh_config import ImportReport, Skipped, read_ssh_config
+from core.inventory.fields import host_from, validate_host
+from core.inventory.file import Inventory
 
-__all__ = ["ImportReport", "Inventory", "Skipped", "host_from", "read_ssh_config", "validate_host"]
+__all__ = ["Inventory", "host_from", "validate_host"]

@@ -3,79 +3,31 @@
 from __future__ import annotations
 
 import difflib
-import fcntl
-import os
 import re
-import secrets
-import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from core.exceptions import (
     ConfigurationError,
     DeviceNotFoundError,
     ResourceConflictError,
+    ResourceNotFoundError,
     ValidationError,
 )
+from core.inventory.disk import locked, read_text, write_text
+from core.inventory.fields import as_table, host_from, validate_host
 from core.models import Host
 
-_NAME = re.compile(r"[A-Za-z0-9._:][A-Za-z0-9._:-]{0,252}")
-_ADDRESS = re.compile(r"[A-Za-z0-9._:%][A-Za-z0-9._:%-]{0,252}")
-_USER = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@\\+$-]{0,63}")
-_WORD = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._:/-]{0,62}")
+if TYPE_CHECKING:
+    from tomlkit.items import Table
+
 _HEADER = re.compile(r"^\s*\[\[\s*hosts\s*\]\]", re.MULTILINE)
 _ANY_HEADER = re.compile(r"^\s*\[", re.MULTILINE)
-_TYPES: dict[str, tuple[type, ...]] = {
-    "name": (str,), "address": (str,), "port": (int,), "user": (str,), "groups": (list,), "tags": (list,),
-    "interval_s": (int, float), "identity_files": (list,), "known_hosts": (str,), "maintenance": (bool,),
-}  # fmt: skip
-_WORDS = {str: "a text", int: "a whole number", float: "a number", list: "a list of texts", bool: "true or false"}
-_MAX_BYTES = 16 << 20
-_LOCK_WAIT_S = 5.0
 _INTRO = "# Jumpwatch: the hosts that are watched. One [[hosts]] table each; only name is needed.\n"
-
-
-def validate_host(host: Host) -> None:
-    """Raise ValidationError where a field of the host breaks its form; the message names field, value and rule."""
-    rules = (
-        ("name", host.name, _NAME, "letters, digits and . _ : - (not first)"),
-        ("address", host.address or "x", _ADDRESS, "a name or an IP address"),
-        ("user", host.user if host.user is not None else "x", _USER, "a login name"),
-        *(
-            (key, word, _WORD, "letters, digits and . _ : / -")
-            for key in ("groups", "tags")
-            for word in getattr(host, key)
-        ),
-    )
-    for key, value, pattern, rule in rules:
-        if not pattern.fullmatch(value):
-            raise ValidationError(f"{key} {value[:60]!r} must be {rule}", details={"field": key})
-    if host.port is not None and not 1 <= host.port <= 65535:
-        raise ValidationError(f"port {host.port} must be from 1 to 65535", details={"field": "port"})
-    if host.interval_s is not None and not 1 <= host.interval_s <= 3600:
-        raise ValidationError(f"interval_s {host.interval_s:g} must be from 1 to 3600", details={"field": "interval_s"})
-
-
-def host_from(table: Mapping[str, Any]) -> Host:
-    """Build a valid Host of a [[hosts]] table, or raise ValidationError."""
-    for key, value in table.items():
-        kinds = _TYPES.get(key)
-        if kinds is None:
-            close = difflib.get_close_matches(key, _TYPES, n=1)
-            hint = f" (did you mean {close[0]}?)" if close else f" (known: {', '.join(_TYPES)})"
-            raise ValidationError(f"{key!r} is not a setting of a host{hint}", details={"field": key})
-        good = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
-        if not good or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
-            raise ValidationError(f"{key} must be {_WORDS[kinds[-1]]}", details={"field": key})
-    if "name" not in table:
-        raise ValidationError("a host needs a name", details={"field": "name"})
-    values: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in table.items()}
-    host = Host(**values)
-    validate_host(host)
-    return host
 
 
 class Inventory:
@@ -85,33 +37,31 @@ class Inventory:
         self.path = path
         self._text = text  # as read, so that save can tell whether somebody else wrote in between
         self._hosts = {host.name: host for host in hosts}
-        self._added: list[Host] = []
-        self._removed: list[str] = []
+        self._kept = dict(self._hosts)  # what the file holds
 
     @classmethod
     def load(cls, path: Path) -> Inventory:
         """Read the file (a missing one is an empty inventory); ConfigurationError names the line that is wrong."""
-        text = _read(path)
-        return cls(path, text, _parse(path, text))
+        text = read_text(path) or ""
+        return cls(path, text, parse_hosts(str(path), text))
 
     @classmethod
     @contextmanager
     def edit(cls, path: Path) -> Iterator[Inventory]:
         """Load under a lock, and save at the end of the block: two commands at once lose nothing."""
-        _make_folder(path)
-        lock = os.open(path.with_name(f".{path.name}.lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            _wait_for(lock, path)
+        with locked(path):
             inventory = cls.load(path)
             yield inventory
             inventory.save()
-        finally:
-            os.close(lock)
 
     @property
     def hosts(self) -> tuple[Host, ...]:
         """All hosts in the order of the file."""
         return tuple(self._hosts.values())
+
+    def hosts_at(self, now: datetime) -> tuple[Host, ...]:
+        """All hosts as they are at that moment: maintenance that has reached its end is over."""
+        return tuple(host.at(now) for host in self._hosts.values())
 
     def __len__(self) -> int:
         return len(self._hosts)
@@ -123,8 +73,7 @@ class Inventory:
         """Return one host, or raise DeviceNotFoundError with the nearest name."""
         host = self._hosts.get(name)
         if host is None:
-            close = difflib.get_close_matches(name, self._hosts, n=1)
-            hint = f" (did you mean {close[0]}?)" if close else ""
+            hint = _nearest(name, self._hosts)
             raise DeviceNotFoundError(f"no host {name[:80]!r} in {self.path}{hint}", hostname=name)
         return host
 
@@ -132,39 +81,59 @@ class Inventory:
         """Return the hosts of one group."""
         return tuple(host for host in self.hosts if group in host.groups)
 
+    def tag(self, tag: str) -> tuple[Host, ...]:
+        """Return the hosts that carry a tag."""
+        return tuple(host for host in self.hosts if tag in host.tags)
+
+    def chosen(self, wanted: str) -> tuple[Host, ...]:
+        """Return the host of that name, or all of ``group:NAME`` or ``tag:NAME``; an error where there is none."""
+        several = wanted not in self and wanted.startswith(("group:", "tag:"))
+        return self.having(wanted) if several else (self.get(wanted),)
+
+    def having(self, wanted: str) -> tuple[Host, ...]:
+        """Return the hosts of ``group:NAME`` or ``tag:NAME``; ResourceNotFoundError where there is none."""
+        kind, _, word = wanted.partition(":")
+        found = self.group(word) if kind == "group" else self.tag(word)
+        if not found:
+            words = {w for host in self.hosts for w in (host.groups if kind == "group" else host.tags)}
+            raise ResourceNotFoundError(f"no host has the {kind} {word[:80]!r} in {self.path}{_nearest(word, words)}")
+        return found
+
     def add(self, host: Host) -> None:
         """Add a valid host; ResourceConflictError where the name is taken."""
         validate_host(host)
         if host.name in self._hosts:
             raise ResourceConflictError(f"{host.name} is in {self.path} already", hostname=host.name)
         self._hosts[host.name] = host
-        self._added.append(host)
+
+    def update(self, host: Host) -> bool:
+        """Put a valid host in place of the one of its name; return whether anything differs."""
+        validate_host(host)
+        before = self.get(host.name)
+        self._hosts[host.name] = host
+        return before != host
 
     def remove(self, name: str) -> Host:
         """Take a host out, or raise DeviceNotFoundError."""
         host = self.get(name)
         del self._hosts[name]
-        if host in self._added:
-            self._added.remove(host)
-        else:
-            self._removed.append(name)
         return host
 
     def save(self) -> bool:
         """Write the changes (mode 0600, atomic, comments kept) and return whether there were any."""
-        if not self._added and not self._removed:
+        if self._hosts == self._kept:
             return False
-        if _read(self.path) != self._text:
+        if (read_text(self.path) or "") != self._text:
             raise ResourceConflictError(f"{self.path} was changed by somebody else in between: do it again")
         text = self._rewritten()
-        _parse(self.path, text)  # never put a file there that cannot be read back
-        _write(self.path, text)
-        self._text, self._added, self._removed = text, [], []
+        parse_hosts(str(self.path), text)  # never put a file there that cannot be read back
+        write_text(self.path, text)
+        self._text, self._kept = text, dict(self._hosts)
         return True
 
     def _rewritten(self) -> str:
         import tomlkit  # late: polling reads the inventory and never writes it
-        from tomlkit.items import AoT
+        from tomlkit.items import AoT, Table
 
         document = tomlkit.parse(self._text or _INTRO)
         tables = document.get("hosts")
@@ -173,43 +142,68 @@ class Inventory:
         if tables is None:
             tables = tomlkit.aot()
             document["hosts"] = tables
-        for name in self._removed:
-            index = next(at for at, table in enumerate(tables) if table.get("name") == name)
-            del tables[index]
-        for host in self._added:
-            table = tomlkit.table()
-            for key, value in _as_table(host).items():
-                table[key] = value
-            tables.append(table)
+        for index in reversed(range(len(tables))):  # from the end, so that an index stays right
+            table = tables[index]
+            name = str(table.get("name"))
+            host = self._hosts.get(name)
+            if host is None:
+                del tables[index]
+            elif host != self._kept[name] and isinstance(table, Table):
+                _rewrite(table, self._kept[name], host)
+        for name, host in self._hosts.items():
+            if name not in self._kept:
+                table = tomlkit.table()
+                for key, value in as_table(host).items():
+                    table[key] = value
+                tables.append(table)
         return tomlkit.dumps(document)
 
 
-def _as_table(host: Host) -> dict[str, Any]:
-    pairs = ((key, getattr(host, key)) for key in _TYPES)
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in pairs if value or key == "name"}
+def _rewrite(table: Table, before: Host, after: Host) -> None:
+    """Change the fields that differ; what stands below the last field (comments on the next host) stays below."""
+    old, new = as_table(before), as_table(after)
+    below = []
+    body = table.value.body
+    while body and body[-1][0] is None:
+        below.append(body.pop())
+    for key in old.keys() - new.keys():
+        if key in table:  # maintenance may follow from maintenance_until alone
+            del table[key]
+    for key, value in new.items():
+        if key not in old or old[key] != value:
+            table[key] = value
+    body.extend(reversed(below))
 
 
-def _parse(path: Path, text: str) -> tuple[Host, ...]:
+def _nearest(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def parse_hosts(name: str, text: str) -> tuple[Host, ...]:
+    """Return the hosts of a text in the form of hosts.toml; ConfigurationError names file and line."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: {error}", operation="read inventory") from None
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
+        raise ConfigurationError(f"{name}: {error}", operation="read inventory") from None
     for key in document:
         if key != "hosts":
             hint = " (a host is a [[hosts]] table)" if isinstance(document[key], dict) else ""
-            raise ConfigurationError(f"{path}: {key!r} is not known here{hint}", operation="read inventory")
+            raise ConfigurationError(f"{name}: {key[:60]!r} is not known here{hint}", operation="read inventory")
     tables = document.get("hosts", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigurationError(f"{path}: hosts must be [[hosts]] tables", operation="read inventory")
+        raise ConfigurationError(f"{name}: hosts must be [[hosts]] tables", operation="read inventory")
     hosts: dict[str, Host] = {}
     for index, table in enumerate(tables):
         try:
             host = host_from(table)
         except ValidationError as error:
             place = _place(text, index, str(error.details.get("field", "")))
-            raise ConfigurationError(f"{path}{place}: {error.message}", operation="read inventory") from None
+            raise ConfigurationError(f"{name}{place}: {error.message}", operation="read inventory") from None
         if host.name in hosts:
-            raise ConfigurationError(f"{path}{_place(text, index, 'name')}: {host.name} is there twice")
+            raise ConfigurationError(
+                f"{name}{_place(text, index, 'name')}: {host.name} is there twice: rename or remove one of them"
+            )
         hosts[host.name] = host
     return tuple(hosts.values())
 
@@ -224,54 +218,3 @@ def _place(text: str, index: int, field: str) -> str:
     block = text[start : after.start() if after else len(text)]
     found = re.search(rf"^[ \t]*[\"']?{re.escape(field)}[\"']?[ \t]*=", block, re.MULTILINE) if field else None
     return f", line {text.count(chr(10), 0, start + found.start() if found else headers[index].end()) + 1}"
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_MAX_BYTES + 1)
-        if len(raw) > _MAX_BYTES:
-            raise ConfigurationError(f"{path} is over {_MAX_BYTES >> 20} MiB, which is no inventory")
-        return raw.decode("utf-8")
-    except FileNotFoundError:
-        return ""
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path} is not UTF-8 text (byte {error.start})") from None
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigurationError(f"{path.parent} cannot be made: {error.strerror}") from None
-
-
-def _wait_for(lock: int, path: Path) -> None:
-    """Take the lock; another command holds it for a read and a write, no longer."""
-    deadline = time.monotonic() + _LOCK_WAIT_S
-    while True:
-        try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise ResourceConflictError(f"{path} is being changed by another command: try again") from None
-            time.sleep(0.02)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write beside the file, flush to disk, and rename over it; a symbolic link is followed, not replaced."""
-    path = path.resolve()
-    _make_folder(path)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None

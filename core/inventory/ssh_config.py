@@ -8,127 +8,108 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.exceptions import ConfigurationError, ValidationError
-from core.inventory.file import validate_host
+from core.exceptions import ConfigurationError
+from core.inventory.disk import read_text
+from core.inventory.reading import FORGES, MAX_IMPORT_BYTES, Reading
 from core.models import Host
 
 _MAX_DEPTH = 16  # as OpenSSH has it
 _PAIR = re.compile(r"\s*([A-Za-z0-9]+)(?:\s*=\s*|\s+)(.*\S)\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A name that was left out, where it stands, and why."""
-
-    name: str
-    where: str  # file:line
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What an import found: hosts to add, and what was skipped."""
-
-    hosts: tuple[Host, ...]
-    skipped: tuple[Skipped, ...]
-    files: tuple[Path, ...]
-
-
 @dataclass(slots=True)
-class _Reading:
+class _State:
     base: Path  # relative includes start here
-    found: dict[str, str] = field(default_factory=dict)  # name -> where
+    reading: Reading
+    names: dict[str, str] = field(default_factory=dict)  # name -> where
     users: dict[str, str] = field(default_factory=dict)
-    skipped: list[Skipped] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
+
+    def skip(self, name: str, where: str, why: str) -> None:
+        self.reading.skip(name, where, why)
 
 
-def read_ssh_config(path: Path, *, known: frozenset[str] = frozenset(), groups: tuple[str, ...] = ()) -> ImportReport:
-    """Return the concrete hosts of an ssh_config file and its includes; ``known`` names are reported, not repeated.
+def read_ssh_config(text: str, path: Path) -> Reading:
+    """Return the concrete hosts of an ssh_config text and of what it includes; ``path`` is where the text stands.
 
-    Blocking (reads files): call it off the loop. Raises ConfigurationError where the first file cannot be read.
+    Blocking (reads included files): call it off the loop.
     """
-    path = path.expanduser()
-    reading = _Reading(base=path.parent)
-    _file(path, reading, depth=0, first=True)
-    hosts = []
-    for name, where in reading.found.items():
-        host = Host(name=name, groups=groups)
-        why = "is in the inventory already" if name in known else _unfit(host, reading.users.get(name))
-        if why:
-            reading.skipped.append(Skipped(name, where, why))
+    state = _State(path.parent, Reading("ssh_config", files=[path]))
+    _text(text, path, state, depth=0)
+    for name, where in state.names.items():
+        if state.users.get(name) == "git" or name in FORGES:
+            state.skip(name, where, "is a code forge, which gives no shell")
         else:
-            hosts.append(host)
-    return ImportReport(tuple(hosts), tuple(reading.skipped), tuple(reading.files))
+            state.reading.take(Host(name=name), where)
+    return state.reading
 
 
-def _unfit(host: Host, user: str | None) -> str:
-    if user == "git":
-        return "logs in as git: a code forge gives no shell"
-    try:
-        validate_host(host)
-    except ValidationError as error:
-        return error.message
-    return ""
-
-
-def _file(path: Path, reading: _Reading, *, depth: int, first: bool = False) -> None:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        if first:
-            raise ConfigurationError(f"{path} cannot be read: {error.strerror}", operation="import hosts") from None
-        reading.skipped.append(Skipped("Include", str(path), f"cannot be read: {error.strerror}"))
-        return
-    reading.files.append(path)
+def _text(text: str, path: Path, state: _State, *, depth: int) -> None:
     current: list[str] = []
     block = ""  # "", "host" or "match": what an Include would stand in
     for number, keyword, words in _lines(text):
         where = f"{path}:{number}"
         if keyword == "host":
-            current, block = _host_line(words, where, reading), "" if words == ["*"] else "host"
+            current, block = _host_line(words, where, state), "" if words == ["*"] else "host"
         elif keyword == "match":
             current, block = [], "" if [word.lower() for word in words] == ["all"] else "match"
             if block:
-                reading.skipped.append(Skipped("Match " + " ".join(words)[:60], where, "Match blocks name no hosts"))
+                state.skip("Match " + " ".join(words)[:60], where, "Match blocks name no hosts")
         elif keyword == "user" and words:
             for name in current:
-                reading.users.setdefault(name, words[0])
+                state.users.setdefault(name, words[0])
         elif keyword == "include":
-            _include(words, reading, where=where, depth=depth, block=block)
+            _include(words, state, where=where, depth=depth, block=block)
 
 
-def _host_line(words: list[str], where: str, reading: _Reading) -> list[str]:
+def _host_line(words: list[str], where: str, state: _State) -> list[str]:
     """Take the concrete names of a Host line and return them; patterns are reported."""
     names = []
     for word in words:
         if word.startswith("!"):
-            reading.skipped.append(Skipped(word, where, "excludes hosts, names none"))
+            state.skip(word, where, "excludes hosts, names none")
         elif "*" in word or "?" in word:
             if word != "*":  # the usual block of defaults is worth no line
-                reading.skipped.append(Skipped(word, where, "is a pattern: add its hosts by name"))
+                state.skip(word, where, "is a pattern: add its hosts by name")
         else:
             names.append(word)
-            reading.found.setdefault(word, where)
+            state.names.setdefault(word, where)
     return names
 
 
-def _include(words: list[str], reading: _Reading, *, where: str, depth: int, block: str) -> None:
+def _include(words: list[str], state: _State, *, where: str, depth: int, block: str) -> None:
     for word in words:
         if block:
-            reading.skipped.append(Skipped(f"Include {word}", where, "stands inside a Host or Match block"))
+            state.skip(f"Include {word}", where, "stands inside a Host or Match block")
             continue
         if depth >= _MAX_DEPTH:
-            reading.skipped.append(Skipped(f"Include {word}", where, "is nested too deep"))
+            state.skip(f"Include {word}", where, "is nested too deep")
             continue
-        target = Path(word).expanduser()
-        target = target if target.is_absolute() else reading.base / target
-        matches = sorted(Path(target.anchor).glob(str(target.relative_to(target.anchor))))
-        for match in matches:
-            if match in reading.files:
-                reading.skipped.append(Skipped(f"Include {match}", where, "was read already"))
+        for match in _matches(word, state, where):
+            if match in state.reading.files:
+                state.skip(f"Include {match}", where, "was read already")
             elif match.is_file():
-                _file(match, reading, depth=depth + 1)
+                _included(match, state, where=where, depth=depth + 1)
+
+
+def _matches(word: str, state: _State, where: str) -> list[Path]:
+    try:
+        target = Path(word).expanduser()
+        target = target if target.is_absolute() else state.base / target
+        target = target.absolute()
+        return sorted(Path(target.anchor).glob(str(target.relative_to(target.anchor))))
+    except (OSError, ValueError, RuntimeError, NotImplementedError, IndexError):  # no such home, no pattern, a NUL
+        state.skip(f"Include {word}", where, "is no pattern of files")
+        return []
+
+
+def _included(path: Path, state: _State, *, where: str, depth: int) -> None:
+    try:
+        text = read_text(path, most=MAX_IMPORT_BYTES, what="ssh_config") or ""
+    except ConfigurationError as error:
+        state.skip(f"Include {path}", where, error.message)
+        return
+    state.reading.files.append(path)
+    _text(text, path, state, depth=depth)
 
 
 def _lines(text: str) -> Iterator[tuple[int, str, list[str]]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -63,11 +63,24 @@ class Host:
     known_hosts: str | None = None  # None: SSHSettings.known_hosts
     maintenance: bool = False
     simulated: bool = False
+    maintenance_until: datetime | None = None  # aware; None: until somebody ends it
 
     @property
     def target(self) -> str:
         """The name given to SSH."""
         return self.address or self.name
+
+    @property
+    def maintenance_line(self) -> str:
+        """What a host in maintenance says of itself."""
+        end = self.maintenance_until
+        return f"not polled until {f'{end.astimezone(UTC):%Y-%m-%d %H:%M} UTC' if end else 'somebody ends it'}"
+
+    def at(self, now: datetime) -> Host:
+        """Return the host as it is at that moment: maintenance that has reached its end is over."""
+        if self.maintenance_until is None or (self.maintenance and now < self.maintenance_until):
+            return self
+        return replace(self, maintenance=False, maintenance_until=None)
 
 
 @dataclass(frozen=True, slots=True)

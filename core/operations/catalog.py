@@ -27,6 +27,7 @@ class Action:
     destructive: bool = False  # takes data away for good
     optional: frozenset[str] = frozenset()
     needs_compression: bool = False
+    of_inventory: bool = False  # touches the inventory; the database keeps its audit alone
 
 
 ACTIONS: Mapping[str, Action] = {
@@ -43,6 +44,14 @@ ACTIONS: Mapping[str, Action] = {
         ),
         Action("retention.run", "Drop raw data past its retention", {}, destructive=True),
         Action("job.run", "Run a background job now", {"job_id": int}),
+        Action(
+            "maintenance.on",
+            "Put hosts into maintenance",
+            {"hosts": str, "until": str},
+            optional=frozenset({"until"}),
+            of_inventory=True,
+        ),
+        Action("maintenance.off", "End maintenance of hosts", {"hosts": str}, of_inventory=True),
         Action("table.analyze", "Refresh the statistics of a table", {"table": str}),
     )
 }
@@ -73,7 +82,7 @@ def why_not(action: Action, capability: Capability | None) -> str:
         return "the database is not connected"
     if action.needs_compression and not capability.compression:
         return f"compression {NEEDS_TIMESCALE}"
-    return capability.why_no_upkeep
+    return capability.why_no_write if action.of_inventory else capability.why_no_upkeep
 
 
 def short_name(name: str) -> str:

@@ -76,7 +76,7 @@ class HostPoller:
     async def run(self) -> None:
         """Poll the host until cancelled."""
         if self.host.maintenance:
-            self._change(HostState.MAINTENANCE, Reason.NONE, "in maintenance: not polled")
+            self._change(HostState.MAINTENANCE, Reason.NONE, self.host.maintenance_line)
             await asyncio.Event().wait()
         while True:
             with correlation(host=self.host.name) as self._connection:

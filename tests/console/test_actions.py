@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from textual.widgets import Button
 
+from console.screens.drawer import Drawer
 from console.screens.hostkeys import HostKeyScreen
+from console.screens.maintenance import MaintenanceDialog
 from core.exceptions import BusinessLogicError
+from core.models import HostState, Reason
 from tests.console.driving import open_drawer, running, screen_text, table, type_text, until
 from tests.console.fake_services import FakeServices
 
@@ -229,3 +233,43 @@ async def test_a_viewer_may_not_unlock() -> None:
         await pilot.press("y")
         await until(pilot, lambda: "only looks on" in screen_text(app))
         assert services.read_only
+
+
+async def test_maintenance_is_asked_for_and_planned() -> None:
+    services = FakeServices(moving=False)
+    async with running(services) as (app, pilot, _):
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, MaintenanceDialog))
+        await pilot.pause()
+        assert "2  2 hours" in screen_text(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.main)
+        await pilot.press("space", "space", "m")
+        await until(pilot, lambda: isinstance(app.screen, MaintenanceDialog))
+        await pilot.press("2")
+        await until(pilot, lambda: isinstance(app.screen, Drawer))
+        assert isinstance(app.screen, Drawer)
+        request = app.screen.operation.plan.request
+        assert request.action == "maintenance.on" and len(str(request.arguments["hosts"]).split()) == 2
+        left = datetime.fromisoformat(str(request.arguments["until"])) - datetime.now(UTC)
+        assert timedelta(hours=1) < left <= timedelta(hours=2)
+
+
+async def test_hosts_in_maintenance_are_taken_out_of_it() -> None:
+    services = FakeServices(moving=False)
+    async with running(services, (160, 40)) as (app, pilot, _):
+        line = "not polled until 2030-01-01 00:00 UTC"
+        hosts = tuple(
+            replace(
+                each, host=replace(each.host, maintenance=True), state=HostState.MAINTENANCE, reason=Reason.NONE,
+                detail=line,
+            )
+            for each in services.view.hosts
+        )  # fmt: skip
+        services.push(replace(services.view, hosts=hosts, version=99))
+        await until(pilot, lambda: line in screen_text(app))
+        await pilot.press("enter", "m")
+        await until(pilot, lambda: isinstance(app.screen, Drawer))
+        assert isinstance(app.screen, Drawer)
+        request = app.screen.operation.plan.request
+        assert request.action == "maintenance.off" and len(str(request.arguments["hosts"]).split()) == 1

@@ -8,12 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from console.panes.host import HostPane
 from core.inventory import Inventory
-from core.models import Host, HostState, PollerRole, Reason
+from core.inventory.keeper import set_maintenance
+from core.models import DatabaseState, Host, HostState, PollerRole, Reason
 from core.storage.servers import EmbeddedServer
 from tests.integration.conftest import Walk, console
 from tests.ssh.sshd import RealSshd
@@ -85,6 +88,43 @@ async def test_an_unknown_key_is_reviewed_by_keys_and_true_figures_follow(
             hosts.save()
         await walk.until(lambda _: states(walk).get("later", ("",))[0] in (HostState.ONLINE, HostState.DEGRADED))
         assert "closed" not in states(walk) and states(walk)["real"][0] is not HostState.OFFLINE
+
+
+async def test_maintenance_from_another_terminal_and_from_a_key_ends_by_itself(
+    inventory: Path, home: Path, sshd: RealSshd
+) -> None:
+    known = home / ".ssh" / "known_hosts"
+    known.parent.mkdir(mode=0o700)
+    known.write_text(f"[127.0.0.1]:{sshd.port} {sshd.public_key()}\n")
+    good = (HostState.ONLINE, HostState.DEGRADED)
+    async with console() as walk:
+        await walk.until(lambda _: states(walk).get("real", ("",))[0] in good)
+        end = datetime.now(UTC) + timedelta(hours=1)
+        await asyncio.to_thread(set_maintenance, inventory, ["real"], True, end)
+        await walk.until(lambda _: states(walk)["real"][0] is HostState.MAINTENANCE)
+        await walk.shown(f"not polled until {end:%Y-%m-%d %H:%M} UTC")
+        end = datetime.now(UTC) + timedelta(seconds=1)
+        await asyncio.to_thread(set_maintenance, inventory, ["real"], True, end)
+        await walk.until(lambda _: states(walk)["real"][0] in good)
+        # It is over by the clock: the file still says what was asked for.
+        assert datetime.now(UTC) >= end and Inventory.load(inventory).get("real").maintenance_until == end
+
+        await walk.until(lambda v: v.database.state is DatabaseState.CONNECTED)
+        await walk.pilot.press("w", "y")
+        await walk.until(lambda _: not walk.services.read_only)
+        await walk.pilot.press("2")
+        await walk.shown("FILESYSTEMS")
+        host = walk.app.screen.query_one(HostPane).host
+        await walk.pilot.press("m")
+        await walk.shown("For how long?")
+        await walk.pilot.press("5")
+        await walk.shown("inventory, ")
+        await walk.pilot.press("tab")
+        await walk.type(host)
+        await walk.pilot.press("enter", "enter")
+        await walk.until(lambda _: states(walk)[host][0] is HostState.MAINTENANCE)
+        assert Inventory.load(inventory).get(host).maintenance
+        await walk.shown("audit ")
 
 
 async def test_a_second_console_looks_on_and_takes_over_when_the_first_is_killed(

@@ -222,6 +222,8 @@ async def test_maintenance_is_a_state_and_nothing_is_polled() -> None:
     async with rig(Session([b"1"], None)) as it:
         it.supervisor.set_hosts([Host("web", maintenance=True)])
         await it.until(lambda: it.state[0] is HostState.MAINTENANCE)
+        it.supervisor.set_hosts([Host("web")])
+        await it.until(lambda: it.state[0] is HostState.ONLINE)
 
 
 def test_backoff_is_bounded_and_jittered() -> None:
