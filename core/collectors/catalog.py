@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from core.collectors.collector import Collector
+from core.collectors.processes import PROCESSES
 
-COLLECTORS: Mapping[str, Collector] = {}
+COLLECTORS: Mapping[str, Collector] = {one.name: one for one in (PROCESSES,)}
 
 
 def services_of(units: Sequence[str], base: Collector | None = None) -> Collector:
