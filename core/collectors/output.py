@@ -46,7 +46,9 @@ def sections(kind: str, result: CommandResult) -> list[Section]:
     """Cut marked output into its sections; raise DataCollectionError where it was cut or has no end mark."""
     if result.truncated:
         raise DataCollectionError(
-            f"{kind} cannot be read: the output was longer than its limit", operation="collect", details={"kind": "data"}
+            f"{kind} cannot be read: the output was longer than its limit",
+            operation="collect",
+            details={"kind": "data"},
         )
     found: list[Section] = []
     name, words, lines = "", (), []  # type: str, tuple[str, ...], list[str]

@@ -21,7 +21,7 @@ _AWK = (
     'd[p] = (p in a) && s[p] == f[20] ? f[12] + f[13] - a[p] : "-" } } '
     'function show(p, q) { printf "@jw process %s %s%s", p, d[p], e; q = "/proc/" p "/status"; '
     "while ((getline l < q) > 0) if (l ~ /^(Name|State|Uid|VmRSS|Threads):/) { print l; "
-    'if (l ~ /^Uid:/) { split(l, z); u[z[2]] = 1 } } close(q); delete d[p]; delete g[p] } '
+    "if (l ~ /^Uid:/) { split(l, z); u[z[2]] = 1 } } close(q); delete d[p]; delete g[p] } "
     'BEGIN { k = 0; e = sprintf("%c", 10) } '
     '$0 == "@jw" { k++; b = ""; next } '
     'b == "" && NF == 2 && $1 ~ /^[0-9.]+$/ { t[k] = $1; next } '
