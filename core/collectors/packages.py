@@ -34,7 +34,7 @@ def apt(text: str) -> Packages:
         found = _APT.fullmatch(line)
         if found is not None:
             names[clean(found[1])] = _APT_SECURITY.search(found[3]) is not None
-        elif _APT_OTHER.fullmatch(line) is None:
+        elif _APT_OTHER.fullmatch(line) is None and not line.startswith(("NOTE:", "      ")):
             raise broken(KIND, line)
     return Packages(frozenset(names), frozenset(name for name, urgent in names.items() if urgent))
 

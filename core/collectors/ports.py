@@ -16,7 +16,8 @@ _FILES = ("tcp", "tcp6", "udp", "udp6")
 _SCRIPT = (
     "if command -v ss >/dev/null 2>&1; then echo @jw ss; $1 ss -lntup; "
     f"else for f in {' '.join(_FILES)}; do [ -r /proc/net/$f ] || continue; "
-    "echo @jw net $f $(uname -m); cat /proc/net/$f; done; fi; echo @jw end"
+    "echo @jw net $f $(uname -m 2>/dev/null); "
+    "while IFS= read -r l; do printf '%s\\n' \"$l\"; done </proc/net/$f; done; fi; echo @jw end"
 )
 _SS = re.compile(
     r"(?:(?P<net>\S+) +)?(?:LISTEN|UNCONN) +\d+ +\d+ +(?P<address>\S*):(?P<port>\d{1,5}) +\S+:\*(?: +(?P<rest>\S.*))? *"
@@ -87,9 +88,9 @@ def _address(text: str) -> tuple[str, str | None]:
 
 
 def _proc(part: Section) -> list[PortFigures]:
-    if part.name != "net" or len(part.words) != 2 or part.words[0] not in _FILES or not part.lines:
+    if part.name != "net" or len(part.words) not in (1, 2) or part.words[0] not in _FILES or not part.lines:
         raise broken(KIND, part.text)
-    protocol, order = part.words[0][:3], "big" if part.words[1] in _BIG_ENDIAN else "little"
+    protocol, order = part.words[0][:3], "big" if part.words[-1] in _BIG_ENDIAN else "little"
     rows = []
     for line in part.lines[1:]:
         found = _PROC.fullmatch(line)

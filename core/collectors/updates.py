@@ -27,7 +27,7 @@ from core.ports import CommandResult
 
 KIND = "updates"
 _SCRIPT = (
-    "k=$(uname -r); echo @jw kernel $k; [ -d /lib/modules/$k ] && echo @jw modules; "
+    "k=; read -r k </proc/sys/kernel/osrelease; echo @jw kernel $k; [ -d /lib/modules/$k ] && echo @jw modules; "
     'for f in /boot/vmlinuz-*; do [ -e "$f" ] && echo "@jw installed ${f#/boot/vmlinuz-}"; done; '
     "if [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; then echo @jw reboot file; fi; "
     "have() { command -v $1 >/dev/null 2>&1; }; "
@@ -35,7 +35,8 @@ _SCRIPT = (
     "echo @jw age $(($(date +%s) - $(stat -c %Y $f))); return 0; done; echo @jw nolists $2; return 1; }; "
     "if have apt-get; then age '/var/lib/apt/periodic/update-success-stamp /var/lib/apt/lists/*_InRelease "
     "/var/lib/apt/lists/*_Release /var/lib/apt/lists/*_Packages*' 'apt-get update' && { "
-    "echo @jw apt; apt-get -s -qq -o Debug::NoLocking=1 dist-upgrade; echo @jw exit $?; }; "
+    "echo @jw apt; apt-get -s -qq -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=0 dist-upgrade; "
+    "echo @jw exit $?; }; "
     "elif have dnf || have yum; then m=yum; have dnf && m=dnf; "
     "echo @jw $m; $1 $m -q check-update; r=$?; echo @jw exit $r; "
     "echo @jw advisories; $1 $m -q updateinfo list; echo @jw exit $?; "
