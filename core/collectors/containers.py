@@ -23,6 +23,7 @@ from core.collectors.output import (
     refused,
     script,
     sections,
+    unusable,
     whole,
     within,
     words,
@@ -95,7 +96,7 @@ def _failed(complaint: str, engines: tuple[str, ...]) -> Finding:
         return forbidden(KIND, f"this login may not ask {names}: allow sudo -n {engines[0]}, or its group {engines[0]}")
     if _AWAY.search(complaint):
         return absent(KIND, f"{names} is installed and its daemon does not run: systemctl start {engines[0]}")
-    raise broken(KIND, complaint or f"{names} failed and said nothing")
+    raise unusable(KIND, first_line(complaint) or f"{names} failed and said nothing")
 
 
 def _items(part: Section | None) -> list[dict[str, Any]]:

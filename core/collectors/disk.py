@@ -13,7 +13,7 @@ _NUMBERS = r"(?P<size>\d{1,19}|-)\s+(?P<used>-?\d{1,19}|-)\s+(?P<free>-?\d{1,19}
 _ROW = re.compile(r"(?P<device>\S.*?)\s+" + _NUMBERS)
 _ROW_TYPE = re.compile(r"(?P<device>\S.*?)\s+(?P<type>\S+)\s+" + _NUMBERS)
 _HEAD_TYPE = re.compile(r"Filesystem\s+Type\s")
-_ALMOST = re.compile(r"[%-]\s+/")
+_ALMOST = re.compile(r"[%-]\s+/|%\s|^@[0-9a-f]")
 _UNIT = re.compile(r"\b(?P<unit>1024|512|1K|1k)-blocks\b")
 _PSEUDO = frozenset(
     """autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devfs devpts devtmpfs efivarfs fusectl fuse.gvfsd-fuse
@@ -44,6 +44,8 @@ def parse_df(text: bytes, section: str = "df") -> list[DfRow]:
     if not lines or not lines[0].startswith("Filesystem"):
         raise unreadable(section, text)
     unit = _UNIT.search(lines[0])
+    if unit is None and section != "dfi":
+        raise unreadable(section, text)
     scale = 1 if section == "dfi" else 512 if unit is not None and unit["unit"] == "512" else 1024
     typed = _HEAD_TYPE.match(lines[0]) is not None
     pattern = _ROW_TYPE if typed else _ROW

@@ -13,8 +13,8 @@ KIND = "updates"
 _APT = re.compile(r"Inst (\S+) \[[^\]]*\] \((\S+) ?([^)]*)\).*")
 _APT_OTHER = re.compile(r"(?:Inst|Conf|Remv|Purg) \S+.*")
 _APT_SECURITY = re.compile(r"security|ESM", re.IGNORECASE)
-_DNF = re.compile(r"(\S+)\.(noarch|x86_64|i[3-6]86|aarch64|armv7hl|ppc64le|ppc64|s390x|riscv64|src) +(\S+) +(\S+) *")
-_DNF_LONG = re.compile(r"\S+\.(?:noarch|x86_64|i[3-6]86|aarch64|armv7hl|ppc64le|ppc64|s390x|riscv64|src) *")
+_DNF = re.compile(r"(\S+)\.([a-z]\w*) +(\S+) +(\S+) *")  # name and architecture, version, repository
+_DNF_LONG = re.compile(r"\S+\.[a-z]\w* *")
 _APK = re.compile(r"(\S+)-\d[^-\s]*(?:-r\d+)? +< +(\d\S*).*")
 _PACMAN = re.compile(r"(\S+) (\S+) -> (\S+)( \[ignored\])?")
 
