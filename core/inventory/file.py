@@ -31,6 +31,7 @@ _ANY_HEADER = re.compile(r"^\s*\[", re.MULTILINE)
 _TYPES: dict[str, tuple[type, ...]] = {
     "name": (str,), "address": (str,), "port": (int,), "user": (str,), "groups": (list,), "tags": (list,),
     "interval_s": (int, float), "identity_files": (list,), "known_hosts": (str,), "maintenance": (bool,),
+    "collectors": (list,), "sudo": (list,),
 }  # fmt: skip
 _WORDS = {str: "a text", int: "a whole number", float: "a number", list: "a list of texts", bool: "true or false"}
 _MAX_BYTES = 16 << 20
@@ -46,8 +47,8 @@ def validate_host(host: Host) -> None:
         ("user", host.user if host.user is not None else "x", _USER, "a login name"),
         *(
             (key, word, _WORD, "letters, digits and . _ : / -")
-            for key in ("groups", "tags")
-            for word in getattr(host, key)
+            for key in ("groups", "tags", "collectors", "sudo")
+            for word in getattr(host, key) or ()
         ),
     )
     for key, value, pattern, rule in rules:
@@ -186,7 +187,11 @@ class Inventory:
 
 def _as_table(host: Host) -> dict[str, Any]:
     pairs = ((key, getattr(host, key)) for key in _TYPES)
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in pairs if value or key == "name"}
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in pairs
+        if value or (key, value) in (("name", ""), ("collectors", ()))
+    }
 
 
 def _parse(path: Path, text: str) -> tuple[Host, ...]:

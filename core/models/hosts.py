@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.models.inspection import HostFinding
 
 
 class HostState(StrEnum):
@@ -63,6 +67,8 @@ class Host:
     known_hosts: str | None = None  # None: SSHSettings.known_hosts
     maintenance: bool = False
     simulated: bool = False
+    collectors: tuple[str, ...] | None = None  # None: as MonitoringSettings.collectors says
+    sudo: tuple[str, ...] = ()  # collectors that run by ``sudo -n``
 
     @property
     def target(self) -> str:
@@ -205,6 +211,7 @@ class HostView:
     failures: int = 0  # attempts that failed in a row
     next_try: datetime | None = None
     lag_s: float | None = None  # how much later than due the last frame came
+    findings: Mapping[str, HostFinding] = field(default_factory=dict)  # the latest of each slow collector, by kind
 
 
 @dataclass(frozen=True, slots=True)
