@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from core.collectors.checks import check
 from core.collectors.collector import Collector
+from core.collectors.ports import PORTS
+from core.collectors.processes import PROCESSES
+from core.collectors.services import SERVICES, services_of
+from core.collectors.sessions import SESSIONS
 
-COLLECTORS: Mapping[str, Collector] = {}
+__all__ = ["COLLECTORS", "Collector", "check", "services_of"]
 
-
-def services_of(units: Sequence[str], base: Collector | None = None) -> Collector:
-    """Return the services collector that also tells of these units; raises ValidationError for a foreign name."""
-    raise NotImplementedError
-
-
-def check(name: str, argv: Sequence[str], *, interval_s: float = 300.0, timeout_s: float = 30.0) -> Collector:
-    """Return a collector that runs an existing Nagios plugin; its finding's kind is ``check:NAME``."""
-    raise NotImplementedError
+COLLECTORS: Mapping[str, Collector] = {one.name: one for one in (PROCESSES, SERVICES, SESSIONS, PORTS)}

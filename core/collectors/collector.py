@@ -17,7 +17,7 @@ Parse = Callable[[CommandResult], Finding]
 class Collector:
     """One kind of finding. ``argv`` is constant; a script in it is one line without ``!``, for any login shell.
 
-    Run it as ``("sudo", "-n", *argv)`` where the user allows root for it: ``wants_root`` says that root tells more.
+    Run what ``command`` returns. ``wants_root`` says that root tells more; the user allows it per host and collector.
     """
 
     name: str
@@ -27,6 +27,17 @@ class Collector:
     timeout_s: float = 20.0
     max_output: int = 1 << 20  # bytes
     wants_root: bool = False
+
+    def command(self, *, root: bool = False) -> tuple[str, ...]:
+        """Return the words to run; with ``root`` by ``sudo -n``.
+
+        A script puts sudo before the one tool that needs it, so that sudoers need allow no shell.
+        """
+        if not (root and self.wants_root):
+            return self.argv
+        if self.argv[:2] == ("sh", "-c"):
+            return (*self.argv[:3], "jumpwatch", "sudo -n", *self.argv[5:])
+        return ("sudo", "-n", *self.argv)
 
     def read(self, result: CommandResult) -> Finding:
         """Return the finding; never raises: what cannot be read is BROKEN, with the reason."""
