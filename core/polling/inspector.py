@@ -16,7 +16,7 @@ from core.exceptions import InfrastructureException, SSHCommandError, SSHTimeout
 from core.models import Finding, Host, HostFinding, SectionStatus
 from core.polling.figures import Tally
 from core.polling.pace import Pace
-from core.polling.sudo import ALL, refusal, with_sudo
+from core.polling.sudo import ALL, refusal
 from core.ports import CommandResult, HostSession
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ class Collector(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def argv(self) -> tuple[str, ...]: ...
-    @property
     def interval_s(self) -> float: ...
     @property
     def timeout_s(self) -> float: ...
@@ -47,6 +45,7 @@ class Collector(Protocol):
     def max_output(self) -> int: ...
     @property
     def wants_root(self) -> bool: ...
+    def command(self, *, root: bool = False) -> tuple[str, ...]: ...
     def read(self, result: CommandResult) -> Finding: ...
 
 
@@ -135,10 +134,10 @@ class Inspector:
             self._tally.timeouts += 1
             factor = self._backoff(name)
             text = f"no answer within {collector.timeout_s:g} s: the command hangs, or the host is slow"
-            finding = Finding(name, SectionStatus.TIMEOUT, None, text)
+            finding = Finding(name, SectionStatus.TIMEOUT, None, text, "warning")
         except SSHCommandError as exc:  # the host opens no channel for it (MaxSessions, a forced command)
             factor = self._backoff(name)
-            finding = Finding(name, SectionStatus.FORBIDDEN, None, exc.message)
+            finding = Finding(name, SectionStatus.FORBIDDEN, None, exc.message, "warning")
         except InfrastructureException as exc:  # the connection goes: the stream's own end tells it
             factor = self._backoff(name)
             log.info("not inspected", host=self._host.name, collector=name, error=exc.message)
@@ -153,9 +152,8 @@ class Inspector:
         return float(2 ** min(times, 16))
 
     async def _ask(self, session: HostSession, collector: Collector) -> Finding:
-        wanted = self._host.sudo
-        root = collector.name in wanted or (ALL in wanted and collector.wants_root)
-        argv = with_sudo(collector.argv) if root else collector.argv
+        root = collector.wants_root and (collector.name in self._host.sudo or ALL in self._host.sudo)
+        argv = collector.command(root=root)
         began = self._context.clock.monotonic()
         try:
             result = await session.run(argv, timeout_s=collector.timeout_s, max_output=collector.max_output)
@@ -175,8 +173,10 @@ class Inspector:
         if self._is_news(found):
             self._stored[found.kind] = (context.clock.monotonic(), found)
             context.sink.put_finding(found)
-        # The first one is told where it is bad; what a host lacks is no event.
-        if before.told == found.told if before else finding.severity == "info":
+        if before is None:  # the first one is told where it is bad; what a host lacks or forbids is no event
+            if finding.status is not SectionStatus.OK or finding.severity == "info":
+                return
+        elif before.told == found.told:
             return
         context.bus.emit_nowait(
             FindingChanged(

@@ -1,8 +1,6 @@
-"""A collector run as root by ``sudo -n``: its argv, and what sudo's refusals mean; pure."""
+"""What the refusals of ``sudo -n`` mean; pure."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from core.models import Finding, SectionStatus
 from core.ports import CommandResult
@@ -22,15 +20,8 @@ _REFUSED = (
 )
 
 
-def with_sudo(argv: Sequence[str]) -> tuple[str, ...]:
-    """Return the argv as root: never asks for a password, for nobody could answer."""
-    return ("sudo", "-n", *argv)
-
-
 def refusal(kind: str, result: CommandResult) -> Finding | None:
-    """Return the finding of a command that sudo did not run; None where it ran."""
-    if result.exit_code == 0:
-        return None
+    """Return the finding of a command that sudo did not run; None where it ran. A script's exit code tells nothing."""
     said = result.stderr[:4000].lower()
     if result.exit_code in (126, 127) and "sudo" in said and "not found" in said:
         why = "sudo is not installed there"
@@ -40,4 +31,4 @@ def refusal(kind: str, result: CommandResult) -> Finding | None:
     if not why:
         return None
     way = f"allow it with NOPASSWD in sudoers, or take {kind} out of the host's sudo list"
-    return Finding(kind, SectionStatus.FORBIDDEN, None, f"{why}: {way}")
+    return Finding(kind, SectionStatus.FORBIDDEN, None, f"{why}: {way}", "warning")
