@@ -6,11 +6,16 @@ from collections.abc import Mapping
 
 from core.collectors.checks import check
 from core.collectors.collector import Collector
+from core.collectors.containers import CONTAINERS
+from core.collectors.drives import DRIVES
 from core.collectors.ports import PORTS
 from core.collectors.processes import PROCESSES
 from core.collectors.services import SERVICES, services_of
 from core.collectors.sessions import SESSIONS
+from core.collectors.updates import UPDATES
+from core.collectors.zfs import ZFS
 
 __all__ = ["COLLECTORS", "Collector", "check", "services_of"]
 
-COLLECTORS: Mapping[str, Collector] = {one.name: one for one in (PROCESSES, SERVICES, SESSIONS, PORTS)}
+_ALL = (PROCESSES, SERVICES, CONTAINERS, DRIVES, ZFS, UPDATES, SESSIONS, PORTS)
+COLLECTORS: Mapping[str, Collector] = {one.name: one for one in _ALL}

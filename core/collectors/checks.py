@@ -20,8 +20,9 @@ _STATES: tuple[tuple[str, Level], ...] = (
 )
 _LINES = 100
 _NUMBER = r"-?\d{1,18}(?:\.\d{1,18})?(?:[eE][-+]?\d{1,2})?"
-_LABEL = re.compile(r"\s*(?:'((?:[^']|'')*)'|([^\s='|]+))=")
-_FIELD = re.compile(r"[^\s;]*")
+# A label (in quotes it may hold blanks; two quotes stand for one), then all up to the next blank.
+_TOKEN = re.compile(r"\s*+(?:'((?:[^']|'')*+)'|([^\s='|]++))=(\S*+)")
+_WORD = re.compile(r"\s*+\S++")
 _VALUE = re.compile(rf"({_NUMBER})([^\d\s;.,'=|+-][^\d\s;'=|]*)?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -88,19 +89,16 @@ def parse_perfdata(text: str) -> tuple[Perfdatum, ...]:
     """Read ``'label'=value[unit];[warn];[crit];[min];[max] ...``; what is not in that form is left out."""
     found: list[Perfdatum] = []
     place = 0
-    while (label := _LABEL.search(text, place)) is not None and len(found) < _LINES:
-        fields: list[str] = []
-        place = label.end()
-        while True:
-            field = _FIELD.match(text, place)
-            fields.append(field[0] if field else "")
-            place += len(fields[-1])
-            if text[place : place + 1] != ";":
-                break
-            place += 1
-        datum = _datum((label[1] or "").replace("''", "'") or label[2] or "", fields)
-        if datum is not None:
-            found.append(datum)
+    while len(found) < _LINES:
+        token = _TOKEN.match(text, place)
+        if token is not None:
+            label = (token[1] or "").replace("''", "'") or token[2] or ""
+            datum = _datum(label, token[3].split(";"))
+            found += [datum] if datum is not None else []
+        word = token or _WORD.match(text, place)
+        if word is None:
+            break
+        place = word.end()
     return tuple(found)
 
 

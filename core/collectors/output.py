@@ -19,6 +19,7 @@ _DECIMAL = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _SUDO = re.compile(r"^sudo: .*$", re.MULTILINE)
 _DENIED = re.compile(r"[Pp]ermission denied|[Oo]peration not permitted|must be (?:run as )?root|EACCES")
 MAX_INT = 1 << 63
+LINE_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,16 @@ class Section:
 
     @property
     def lines(self) -> list[str]:
-        """The lines that are not empty."""
-        return [line for line in self.text.split("\n") if line.strip()]
+        """The lines that are not empty; raise DataCollectionError for an endless one."""
+        return lines_of(self.name, self.text)
+
+
+def lines_of(kind: str, text: str) -> list[str]:
+    """Return the lines that are not empty; raise DataCollectionError for one too long to be what a tool prints."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    if any(len(line) > LINE_MAX for line in lines):
+        raise broken(kind, max(lines, key=len))
+    return lines
 
 
 def script(text: str) -> tuple[str, ...]:

@@ -105,4 +105,4 @@ def _process(part: Section, seconds: float | None, ticks: int) -> ProcessFigures
     )
 
 
-PROCESSES = Collector(KIND, script(_SCRIPT), parse, interval_s=30.0)
+PROCESSES = Collector(KIND, script(_SCRIPT), parse, interval_s=30.0, max_output=1 << 16)

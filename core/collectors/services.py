@@ -12,6 +12,7 @@ from core.collectors.output import (
     denied,
     first_line,
     forbidden,
+    lines_of,
     maybe_whole,
     refused,
     script,
@@ -54,7 +55,7 @@ def services_of(units: Sequence[str] = ()) -> Collector:
         raise ValidationError(f"{len(units)} units are too many: at most {_LIMIT_UNITS}")
     chosen = frozenset(_full(unit) for unit in units)
     argv = (*script(_SCRIPT), "jumpwatch", "", *(_full(unit) for unit in units))
-    return Collector(KIND, argv, lambda result: _parse(result, chosen), interval_s=60.0)
+    return Collector(KIND, argv, lambda result: _parse(result, chosen), interval_s=60.0, max_output=1 << 18)
 
 
 def _full(unit: str) -> str:
@@ -90,7 +91,7 @@ def _systemd(text: str, chosen: frozenset[str]) -> tuple[ServiceFigures, ...]:
     found: dict[str, ServiceFigures] = {}
     for block in re.split(r"\n{2,}", text.strip("\n")) if text.strip() else []:
         fields: dict[str, str] = {}
-        for line in block.split("\n"):
+        for line in lines_of(KIND, block):
             field = _FIELD.fullmatch(line)
             if field is None:
                 raise broken(KIND, line)

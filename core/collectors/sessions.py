@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from core.collectors.collector import Collector
-from core.collectors.output import Section, absent, broken, refused, script, sections
+from core.collectors.output import Section, absent, broken, lines_of, refused, script, sections
 from core.collectors.text import clean
 from core.models import Finding, SectionStatus, SessionFigures
 from core.ports import CommandResult
@@ -20,7 +20,7 @@ _SCRIPT = (
     "else echo @jw none; fi; echo @jw end"
 )
 _DATE = r"\d{4}-\d\d-\d\d \d\d:\d\d|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d(?::\d\d)?"
-_WHO = re.compile(rf"(\S.*?) +(?:[-+?] +)?(\S+(?: pts/\d+| tty\w+)?) +({_DATE})(?: +\((.*)\))? *")
+_WHO = re.compile(rf"(\S.*?) ++(?:[-+?] ++)?(\S+(?: pts/\d+| tty\w+)?) +({_DATE})(?: +\((.*)\))? *")
 _BUSYBOX = re.compile(rf"(\S+) +(\S+) +(?:\S+) +({_DATE})(?: +(\S.*?))? *")
 _BUSYBOX_HEAD = re.compile(r"USER +TTY +IDLE +TIME +HOST *")
 _FIELD = re.compile(r"([A-Za-z]+)=(.*)")
@@ -63,7 +63,7 @@ def _loginctl(part: Section) -> list[SessionFigures]:
     sessions = []
     for block in re.split(r"\n{2,}", part.text.strip("\n")) if part.lines else []:
         fields = {}
-        for line in block.split("\n"):
+        for line in lines_of(KIND, block):
             found = _FIELD.fullmatch(line)
             if found is None:
                 raise broken(KIND, line)
@@ -78,4 +78,4 @@ def _loginctl(part: Section) -> list[SessionFigures]:
     return sessions
 
 
-SESSIONS = Collector(KIND, script(_SCRIPT), parse, interval_s=300.0)
+SESSIONS = Collector(KIND, script(_SCRIPT), parse, interval_s=300.0, max_output=1 << 16)
