@@ -13,7 +13,7 @@ import structlog
 
 from core.events import FindingChanged
 from core.exceptions import InfrastructureException, SSHCommandError, SSHTimeoutError
-from core.models import Finding, Host, HostFinding, SectionStatus
+from core.models import Finding, Host, HostFinding, Level, SectionStatus
 from core.polling.figures import Tally
 from core.polling.pace import Pace
 from core.polling.sudo import ALL, refusal
@@ -29,6 +29,7 @@ _BACKOFF_MOST_S = 3600.0
 _END_WAIT_S = 5.0
 _SOON_S = 3.0  # the first commands of a small fleet
 _VALUE_EVERY_S = 600.0  # a value that changed and tells nothing new is stored no more often
+_RANK = {"info": 0, "warning": 1, "error": 2}
 _RESTATE_S = 6 * 3600.0  # what stays the same is stored again, so that readers find it within a day
 
 
@@ -68,6 +69,8 @@ class Inspector:
         self._due: dict[str, float] = {}
         self._hung: dict[str, int] = {}  # times in a row without an answer
         self._stored: dict[str, tuple[float, HostFinding]] = {}
+        self._told: dict[str, tuple[SectionStatus, Level]] = {}
+        self._doubted: set[str] = set()  # kinds that look better since their last run
         self._wake = asyncio.Event()
 
     @asynccontextmanager
@@ -170,13 +173,13 @@ class Inspector:
         """Show it, store it where it is news, and tell a change of status or severity once."""
         context, finding = self._context, found.finding
         before = context.live.apply_finding(found)
-        if self._is_news(found):
+        known = self._told.get(found.kind) or (before.told if before else None)
+        changed = self._is_change(found, known)
+        if changed or self._is_stale(found):
             self._stored[found.kind] = (context.clock.monotonic(), found)
             context.sink.put_finding(found)
-        if before is None:  # the first one is told where it is bad; what a host lacks or forbids is no event
-            if finding.status is not SectionStatus.OK or finding.severity == "info":
-                return
-        elif before.told == found.told:
+        # The first one is told where it is bad; what a host lacks or forbids is no event.
+        if not changed or (known is None and (finding.status is not SectionStatus.OK or finding.severity == "info")):
             return
         context.bus.emit_nowait(
             FindingChanged(
@@ -190,11 +193,22 @@ class Inspector:
             )
         )
 
-    def _is_news(self, found: HostFinding) -> bool:
+    def _is_change(self, found: HostFinding, known: tuple[SectionStatus, Level] | None) -> bool:
+        """What is worse counts at once, what is better when it is seen twice: a restart loop is up now and then."""
+        kind, rank = found.kind, _RANK[found.finding.severity]
+        better = known is not None and rank < _RANK[known[1]]
+        if found.told == known or (better and kind not in self._doubted):
+            (self._doubted.add if better else self._doubted.discard)(kind)
+            if known is not None:
+                self._told[kind] = known
+            return False
+        self._doubted.discard(kind)
+        self._told[kind] = found.told
+        return True
+
+    def _is_stale(self, found: HostFinding) -> bool:
+        """What is stored is old enough to be stored anew."""
         if (stored := self._stored.get(found.kind)) is None:
             return True
-        at, before = stored
-        if before.told != found.told:
-            return True
-        age = self._context.clock.monotonic() - at
-        return age >= (_RESTATE_S if before.finding == found.finding else _VALUE_EVERY_S)
+        age = self._context.clock.monotonic() - stored[0]
+        return age >= (_RESTATE_S if stored[1].finding == found.finding else _VALUE_EVERY_S)

@@ -199,7 +199,7 @@ async def test_a_change_is_told_once_and_stored_once() -> None:
     answers: dict[str, Answer] = {"services": result(0)}
     async with rig(answers, Ask("services")) as (it, session):
         await it.until(lambda: it.finding("services") is not None)
-        for code in (0, 2, 2, 1, 0):
+        for code in (0, 2, 2, 1, 2, 0, 2, 1, 1, 0, 0):
             answers["services"] = result(code)
             asked = session.times("services")
             it.again()
@@ -207,7 +207,7 @@ async def test_a_change_is_told_once_and_stored_once() -> None:
             await it.until(lambda: session.running == 0)
             level = ("info", "warning", "error")[code]
             await it.until(lambda level=level: getattr(it.finding("services"), "severity", "") == level)  # type: ignore[misc]
-        await it.until(lambda: len(it.events) == 3)
+        await it.until(lambda: len(it.events) == 3)  # what looks better for one run alone is no change
         assert [event.level for event in it.events] == ["error", "warning", "info"]
         assert [found.finding.severity for found in it.sink.findings] == ["info", "error", "warning", "info"]
         assert it.events[0].summary() == "web: services ERROR (error)" and it.events[0].correlation_id
