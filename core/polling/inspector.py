@@ -178,8 +178,8 @@ class Inspector:
         if changed or self._is_stale(found):
             self._stored[found.kind] = (context.clock.monotonic(), found)
             context.sink.put_finding(found)
-        # The first one is told where it is bad; what a host lacks or forbids is no event.
-        if not changed or (known is None and (finding.status is not SectionStatus.OK or finding.severity == "info")):
+        # The first one is no change: it is told where it is an error, else a fleet would fill the events at the start.
+        if not changed or (known is None and finding.severity != "error"):
             return
         context.bus.emit_nowait(
             FindingChanged(
