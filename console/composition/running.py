@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 import structlog
 
 from console.composition.demo import DemoWorld, demo_settings
-from console.composition.inspecting import make_inspection
+from console.composition.inspecting import Extras, make_inspection
 from console.composition.losses import Losses
 from console.composition.oneshot import limits_of, make_factory
 from console.composition.storage_lane import StorageLane
@@ -38,7 +38,9 @@ log = structlog.get_logger("console")
 class Running:
     """The running program; ``run`` owns every task until it is cancelled, ``stop`` closes in order."""
 
-    def __init__(self, settings: ApplicationSettings, say: Callable[[str], None], *, demo: bool) -> None:
+    def __init__(
+        self, settings: ApplicationSettings, say: Callable[[str], None], *, demo: bool, extras: Extras | None = None
+    ) -> None:
         settings = demo_settings(settings) if demo else settings
         self.settings, self._say = settings, say
         self.clock = SystemClock()
@@ -74,7 +76,7 @@ class Running:
                 backoff=Backoff(polling.backoff_base_s, polling.backoff_max_s),
                 interval_s=polling.interval_s,
                 stale_after_intervals=polling.stale_after_intervals,
-                inspection=make_inspection(settings, self.live, self.clock, self._tell),
+                inspection=make_inspection(settings, extras or Extras(), self.live, self.clock, self._tell),
             )
         )
         self._hosts: list[Host] = []

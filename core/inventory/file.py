@@ -26,12 +26,13 @@ _NAME = re.compile(r"[A-Za-z0-9._:][A-Za-z0-9._:-]{0,252}")
 _ADDRESS = re.compile(r"[A-Za-z0-9._:%][A-Za-z0-9._:%-]{0,252}")
 _USER = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@\\+$-]{0,63}")
 _WORD = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._:/-]{0,62}")
+_UNIT = re.compile(r"[A-Za-z0-9@:_.\\][A-Za-z0-9@:_.\\-]{0,255}")
 _HEADER = re.compile(r"^\s*\[\[\s*hosts\s*\]\]", re.MULTILINE)
 _ANY_HEADER = re.compile(r"^\s*\[", re.MULTILINE)
 _TYPES: dict[str, tuple[type, ...]] = {
     "name": (str,), "address": (str,), "port": (int,), "user": (str,), "groups": (list,), "tags": (list,),
     "interval_s": (int, float), "identity_files": (list,), "known_hosts": (str,), "maintenance": (bool,),
-    "collectors": (list,), "sudo": (list,),
+    "collectors": (list,), "sudo": (list,), "services": (list,),
 }  # fmt: skip
 _WORDS = {str: "a text", int: "a whole number", float: "a number", list: "a list of texts", bool: "true or false"}
 _MAX_BYTES = 16 << 20
@@ -50,6 +51,7 @@ def validate_host(host: Host) -> None:
             for key in ("groups", "tags", "collectors", "sudo")
             for word in getattr(host, key) or ()
         ),
+        *(("services", unit, _UNIT, "a unit's name, such as nginx.service") for unit in host.services),
     )
     for key, value, pattern, rule in rules:
         if not pattern.fullmatch(value):

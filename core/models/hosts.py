@@ -69,6 +69,7 @@ class Host:
     simulated: bool = False
     collectors: tuple[str, ...] | None = None  # None: as MonitoringSettings.collectors says
     sudo: tuple[str, ...] = ()  # collectors that run by ``sudo -n``
+    services: tuple[str, ...] = ()  # units that are watched beside those that failed
 
     @property
     def target(self) -> str:

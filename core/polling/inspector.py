@@ -14,6 +14,7 @@ import structlog
 from core.events import FindingChanged
 from core.exceptions import InfrastructureException, SSHCommandError, SSHTimeoutError
 from core.models import Finding, Host, HostFinding, Level, SectionStatus
+from core.polling.apart import apart
 from core.polling.figures import Tally
 from core.polling.pace import Pace
 from core.polling.sudo import ALL, refusal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("core.polling")
 
 _LARGE = 32 * 1024  # characters: parsed in a thread, so that the loop's other tasks get their turn
+_READ_S = 10.0
 _BACKOFF_MOST_S = 3600.0
 _END_WAIT_S = 5.0
 _SOON_S = 3.0  # the first commands of a small fleet
@@ -167,7 +169,13 @@ class Inspector:
         self._tally.ran(self._context.clock.monotonic() - began, size)
         if root and (refused := refusal(collector.name, result)):
             return refused
-        return await asyncio.to_thread(collector.read, result) if size > _LARGE else collector.read(result)
+        if size <= _LARGE and not getattr(collector, "foreign", False):
+            return collector.read(result)
+        try:
+            return await apart(lambda: collector.read(result), _READ_S)
+        except TimeoutError:
+            text = f"its reader took longer than {_READ_S:g} s over {size} characters"
+            return Finding(collector.name, SectionStatus.BROKEN, None, text)
 
     def _take(self, found: HostFinding, correlation_id: str) -> None:
         """Show it, store it where it is news, and tell a change of status or severity once."""
