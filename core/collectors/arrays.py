@@ -44,7 +44,10 @@ def _array(block: list[str]) -> DriveFigures:
     if head is None:
         raise broken(KIND, block[0])
     words = (head[4] or "").split()
-    flags = [found[1] for word in words if (found := _MEMBER.fullmatch(word)) is not None]
+    listed = [_MEMBER.fullmatch(word) for word in words if "[" in word]
+    if None in listed:
+        raise broken(KIND, block[0])
+    flags = [found[1] for found in listed if found is not None]
     level = next((clean(word) for word in words if "[" not in word and not word.startswith("(")), None)
     rest = " ".join(block[1:])
     up, blocks, doing = _UP.search(rest), _BLOCKS.match(rest), _DOING.search(rest)
@@ -76,9 +79,9 @@ def _judged(figures: DriveFigures, inactive: bool) -> DriveFigures:
         problems.append("inactive: its data cannot be reached")
     missing = (figures.members or 0) - (figures.working or 0) if None not in (figures.members, figures.working) else 0
     if missing > 0:
-        problems.append(f"{missing} of {figures.members} members are missing")
+        problems.append(f"missing members: {missing} of {figures.members}")
     if figures.failed:
-        problems.append(f"{figures.failed} members have failed")
+        problems.append(f"failed members: {figures.failed}")
     if figures.sync_pct is not None:
         problems.append(f"{figures.state}: {figures.sync_pct:g}% done")
     known = figures.level in _NO_COPIES or figures.members is not None

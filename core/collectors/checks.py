@@ -23,7 +23,9 @@ _NUMBER = r"-?\d{1,18}(?:\.\d{1,18})?(?:[eE][-+]?\d{1,2})?"
 # A label (in quotes it may hold blanks; two quotes stand for one), then all up to the next blank.
 _TOKEN = re.compile(r"\s*+(?:'((?:[^']|'')*+)'|([^\s='|]++))=(\S*+)")
 _WORD = re.compile(r"\s*+\S++")
-_VALUE = re.compile(rf"({_NUMBER})([^\d\s;.,'=|+-][^\d\s;'=|]*)?", re.ASCII)
+# The units of the guidelines and those that plugins in use add to them: an unknown one may be a broken number.
+_UNIT = r"%|[munp]?s|min|h|d|[kKMGTPE]?i?[Bb](?:/s|ps)?|[kMG]?c(?:/s)?|/s|[munk]?[CFKWVAJ]|k?Wh|[kMG]?Hz|rpm|RPM|dBm?"
+_VALUE = re.compile(rf"({_NUMBER})({_UNIT})?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 

@@ -23,6 +23,7 @@ from core.collectors.output import (
     refused,
     script,
     sections,
+    unusable,
     whole,
     within,
     words,
@@ -77,7 +78,9 @@ def parse(result: CommandResult) -> Finding:
         for item in _items(next((p for p in parts if p.name == "ps" and p.words == (engine,)), None)):
             one = _container(item, engine)
             use = uses.get(one.id[:12])
-            found.setdefault(one.id[:12], one if use is None else _with(one, use))
+            if use is not None:
+                one = _with(one, use, own_network=words(item, "Networks") != "host")
+            found.setdefault(one.id[:12], one)
     shown = tuple(sorted(found.values(), key=lambda one: (one.state != "running", one.name)))
     detail = "" if len(engines) == len(exits) else first_line(result.stderr)
     return Finding(KIND, SectionStatus.OK, shown, detail, _level(shown))
@@ -93,7 +96,7 @@ def _failed(complaint: str, engines: tuple[str, ...]) -> Finding:
         return forbidden(KIND, f"this login may not ask {names}: allow sudo -n {engines[0]}, or its group {engines[0]}")
     if _AWAY.search(complaint):
         return absent(KIND, f"{names} is installed and its daemon does not run: systemctl start {engines[0]}")
-    raise broken(KIND, complaint or f"{names} failed and said nothing")
+    raise unusable(KIND, first_line(complaint) or f"{names} failed and said nothing")
 
 
 def _items(part: Section | None) -> list[dict[str, Any]]:
@@ -101,7 +104,7 @@ def _items(part: Section | None) -> list[dict[str, Any]]:
     if part is None or not part.text.strip():
         return []
     text = part.text.strip()
-    found = load_json(KIND, text) if text.startswith("[") else [load_json(KIND, line) for line in part.lines]
+    found = load_json(KIND, text) if text.startswith("[") else [load_json(KIND, line) for line in text.split("\n")]
     if found is None or not all(isinstance(item, dict) for item in found):
         raise broken(KIND, text)
     return list(found)
@@ -176,16 +179,16 @@ def size(text: str) -> int | None:
     return round(float(found[1]) * (1024.0 if found[3] else 1000.0) ** _POWER[found[2]])
 
 
-def _with(one: ContainerFigures, use: _Use) -> ContainerFigures:
-    if one.state != "running":
-        return one  # docker says 0 for what does not run
+def _with(one: ContainerFigures, use: _Use, own_network: bool) -> ContainerFigures:
+    if one.state not in ("running", "paused"):
+        return one  # both engines say 0 for what does not run
     return replace(
         one,
         cpu_pct=use.cpu_pct,
         mem=use.mem[0],
         mem_limit=use.mem[1] or None,
-        rx=use.net[0],
-        tx=use.net[1],
+        rx=use.net[0] if own_network else None,  # on the host's own network docker counts nothing and says 0
+        tx=use.net[1] if own_network else None,
         read=use.block[0],
         written=use.block[1],
         pids=use.pids,

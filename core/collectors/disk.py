@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.collectors.text import clean, unescape, unreadable
 from core.models import FilesystemFigures
@@ -13,6 +13,7 @@ _NUMBERS = r"(?P<size>\d{1,19}|-)\s+(?P<used>-?\d{1,19}|-)\s+(?P<free>-?\d{1,19}
 _ROW = re.compile(r"(?P<device>\S.*?)\s+" + _NUMBERS)
 _ROW_TYPE = re.compile(r"(?P<device>\S.*?)\s+(?P<type>\S+)\s+" + _NUMBERS)
 _HEAD_TYPE = re.compile(r"Filesystem\s+Type\s")
+_ALMOST = re.compile(r"[%-]\s+/|%\s|^@[0-9a-f]")
 _UNIT = re.compile(r"\b(?P<unit>1024|512|1K|1k)-blocks\b")
 _PSEUDO = frozenset(
     """autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devfs devpts devtmpfs efivarfs fusectl fuse.gvfsd-fuse
@@ -36,18 +37,24 @@ class DfRow:
 def parse_df(text: bytes, section: str = "df") -> list[DfRow]:
     """Read df's table (-P, -k, -T and -i are understood); raise DataCollectionError where it is none.
 
-    A name too long for its column may stand on a line of its own, as df without -P writes it.
+    A name too long for its column may stand on a line of its own, as df without -P writes it; what follows a line
+    end within the name of a mount (busybox prints it as it is) is joined to that name, with ``?`` for the line end.
     """
     lines = text.decode("utf-8", "replace").splitlines()
     if not lines or not lines[0].startswith("Filesystem"):
         raise unreadable(section, text)
     unit = _UNIT.search(lines[0])
+    if unit is None and section != "dfi":
+        raise unreadable(section, text)
     scale = 1 if section == "dfi" else 512 if unit is not None and unit["unit"] == "512" else 1024
     typed = _HEAD_TYPE.match(lines[0]) is not None
     pattern = _ROW_TYPE if typed else _ROW
     rows: list[DfRow] = []
     held = ""
     for line in lines[1:]:
+        if held and not line.startswith(" "):
+            _join(rows, held, section)
+            held = ""
         found = pattern.fullmatch(f"{held} {line}" if held else line)
         if found is None:
             if held or not line.strip():
@@ -59,8 +66,15 @@ def parse_df(text: bytes, section: str = "df") -> list[DfRow]:
         fstype = clean(found["type"]) if typed else None
         rows.append(DfRow(clean(found["device"]), fstype, size, used, free, clean(found["mount"])))
     if held:
-        raise unreadable(section, held.encode())
+        _join(rows, held, section)
     return rows
+
+
+def _join(rows: list[DfRow], tail: str, section: str) -> None:
+    """Add the rest of a mount's name to the last row; raise DataCollectionError for what looks like a row itself."""
+    if not rows or _ALMOST.search(tail):
+        raise unreadable(section, tail.encode())
+    rows[-1] = replace(rows[-1], mount=clean(f"{rows[-1].mount}?{tail}"))
 
 
 def parse_mounts(text: bytes) -> dict[str, str]:

@@ -9,6 +9,7 @@ from core.collectors.collector import Collector
 from core.collectors.output import Section, absent, broken, denied, forbidden, refused, script, sections
 from core.collectors.smart import parse_nvme, parse_smartctl
 from core.collectors.text import clean
+from core.exceptions import DataCollectionError
 from core.models import DriveFigures, Finding, Level, SectionStatus
 from core.ports import CommandResult
 
@@ -38,10 +39,11 @@ def parse(result: CommandResult) -> Finding:
         return gone
     parts = sections(KIND, result)
     tools = [part.words[0] for part in parts if part.name == "tool" and part.words]
-    drives = [_drive(part) for part in parts if part.name in ("smart", "nvme")]
+    drives = _drives([part for part in parts if part.name in ("smart", "nvme")])
     arrays = _arrays(parts)
     shut = [drive for drive in drives if _NEEDS in drive.problems]
-    if drives and len(shut) == len(drives) and not arrays:
+    unread = sum(drive.kind == "unknown" for drive in drives)
+    if shut and len(shut) + unread == len(drives) and not arrays:
         return forbidden(KIND, f"SMART {_NEEDS}")
     if not tools and not arrays:
         return absent(KIND, "neither smartctl nor nvme is there: install smartmontools 7 or newer")
@@ -49,6 +51,21 @@ def parse(result: CommandResult) -> Finding:
         return forbidden(KIND, f"SMART {_NEEDS}")
     found = tuple(drives + arrays)
     return Finding(KIND, SectionStatus.OK, found, _said(found, tools, len(shut)), _level(found))
+
+
+def _drives(parts: list[Section]) -> list[DriveFigures]:
+    """Read each drive; one that cannot be read says so and harms no other."""
+    found: list[DriveFigures] = []
+    error: DataCollectionError | None = None
+    for part in parts:
+        try:
+            found.append(_drive(part))
+        except DataCollectionError as exc:
+            error = exc
+            found.append(DriveFigures(clean(" ".join(part.words[:1])), "unknown", problems=(exc.message,)))
+    if error is not None and all(one.kind == "unknown" for one in found):
+        raise error
+    return found
 
 
 def _drive(part: Section) -> DriveFigures:
@@ -75,7 +92,7 @@ def _arrays(parts: list[Section]) -> list[DriveFigures]:
 def _said(found: tuple[DriveFigures, ...], tools: list[str], shut: int) -> str:
     told = [f"{one.device}: {', '.join(one.problems[:2])}" for one in found if one.problems and not _only_shut(one)]
     if shut:
-        told.append(f"{shut} drives: {_NEEDS}")
+        told.append(f"SMART of {shut} {_NEEDS}")
     if not tools:
         told.append("SMART is not read: install smartmontools 7 or newer")
     elif not found:

@@ -54,11 +54,7 @@ def script(text: str) -> tuple[str, ...]:
 def sections(kind: str, result: CommandResult) -> list[Section]:
     """Cut marked output into its sections; raise DataCollectionError where it was cut or has no end mark."""
     if result.truncated:
-        raise DataCollectionError(
-            f"{kind} cannot be read: the output was longer than its limit",
-            operation="collect",
-            details={"kind": "data"},
-        )
+        raise unusable(kind, "the output was longer than its limit")
     found: list[Section] = []
     name, words, lines = "", (), []  # type: str, tuple[str, ...], list[str]
     for line in result.stdout.split("\n"):
@@ -106,6 +102,11 @@ def forbidden(kind: str, detail: str) -> Finding:
 def broken(kind: str, text: str) -> DataCollectionError:
     """The error for output that is not in its format."""
     return unreadable(kind, text.lstrip()[:400].encode("utf-8", "replace"))
+
+
+def unusable(kind: str, why: str) -> DataCollectionError:
+    """The error for a tool that ran and failed; ``why`` is shown whole."""
+    return DataCollectionError(f"{kind} cannot be read: {why}", operation="collect", details={"kind": "data"})
 
 
 def first_line(text: str) -> str:

@@ -13,8 +13,8 @@ KIND = "updates"
 _APT = re.compile(r"Inst (\S+) \[[^\]]*\] \((\S+) ?([^)]*)\).*")
 _APT_OTHER = re.compile(r"(?:Inst|Conf|Remv|Purg) \S+.*")
 _APT_SECURITY = re.compile(r"security|ESM", re.IGNORECASE)
-_DNF = re.compile(r"(\S+)\.(noarch|x86_64|i[3-6]86|aarch64|armv7hl|ppc64le|ppc64|s390x|riscv64|src) +(\S+) +(\S+) *")
-_DNF_LONG = re.compile(r"\S+\.(?:noarch|x86_64|i[3-6]86|aarch64|armv7hl|ppc64le|ppc64|s390x|riscv64|src) *")
+_DNF = re.compile(r"(\S+)\.([a-z]\w*) +(\S+) +(\S+) *")  # name and architecture, version, repository
+_DNF_LONG = re.compile(r"\S+\.[a-z]\w* *")
 _APK = re.compile(r"(\S+)-\d[^-\s]*(?:-r\d+)? +< +(\d\S*).*")
 _PACMAN = re.compile(r"(\S+) (\S+) -> (\S+)( \[ignored\])?")
 
@@ -34,7 +34,7 @@ def apt(text: str) -> Packages:
         found = _APT.fullmatch(line)
         if found is not None:
             names[clean(found[1])] = _APT_SECURITY.search(found[3]) is not None
-        elif _APT_OTHER.fullmatch(line) is None:
+        elif _APT_OTHER.fullmatch(line) is None and not line.startswith(("NOTE:", "      ")):
             raise broken(KIND, line)
     return Packages(frozenset(names), frozenset(name for name, urgent in names.items() if urgent))
 

@@ -16,13 +16,14 @@ _FILES = ("tcp", "tcp6", "udp", "udp6")
 _SCRIPT = (
     "if command -v ss >/dev/null 2>&1; then echo @jw ss; $1 ss -lntup; "
     f"else for f in {' '.join(_FILES)}; do [ -r /proc/net/$f ] || continue; "
-    "echo @jw net $f $(uname -m); cat /proc/net/$f; done; fi; echo @jw end"
+    "echo @jw net $f $(uname -m 2>/dev/null); "
+    "while IFS= read -r l; do printf '%s\\n' \"$l\"; done </proc/net/$f; done; fi; echo @jw end"
 )
 _SS = re.compile(
     r"(?:(?P<net>\S+) +)?(?:LISTEN|UNCONN) +\d+ +\d+ +(?P<address>\S*):(?P<port>\d{1,5}) +\S+:\*(?: +(?P<rest>\S.*))? *"
 )
 _HEAD = re.compile(r"(?:Netid +)?State +Recv-Q +Send-Q +Local Address ?:Port\b.*")
-_USER = re.compile(r'users:\(\("((?:[^"\\]|\\.){0,64})",(?:pid=)?(\d{1,10})')
+_USER = re.compile(r'users:\(\("((?:[^"\\]|\\.){0,64})",(?:pid=)?(\d{1,10})[,)]')
 # sl, local address, remote address, state (0A listens; 07 is an unconnected UDP socket); all in hex.
 _PROC = re.compile(r" *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:([0-9A-F]{4}) ([0-9A-F]{2}) .*")
 _BIG_ENDIAN = frozenset(("s390", "s390x", "ppc", "ppc64", "mips", "mips64", "sparc64", "armeb"))
@@ -80,16 +81,21 @@ def _address(text: str) -> tuple[str, str | None]:
     bare, _, interface = text.replace("[", "").replace("]", "").partition("%")
     if bare not in ("*", ""):
         try:
-            bare = str(ipaddress.ip_address(bare))
+            bare = _shown(ipaddress.ip_address(bare))
         except ValueError:
             raise broken(KIND, text) from None
     return bare or "*", clean(interface) or None
 
 
+def _shown(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return f"::ffff:{mapped}" if mapped else str(address)
+
+
 def _proc(part: Section) -> list[PortFigures]:
-    if part.name != "net" or len(part.words) != 2 or part.words[0] not in _FILES or not part.lines:
+    if part.name != "net" or len(part.words) not in (1, 2) or part.words[0] not in _FILES or not part.lines:
         raise broken(KIND, part.text)
-    protocol, order = part.words[0][:3], "big" if part.words[1] in _BIG_ENDIAN else "little"
+    protocol, order = part.words[0][:3], "big" if part.words[-1] in _BIG_ENDIAN else "little"
     rows = []
     for line in part.lines[1:]:
         found = _PROC.fullmatch(line)
@@ -100,7 +106,7 @@ def _proc(part: Section) -> list[PortFigures]:
         raw = bytes.fromhex(found[1])
         if order == "little":  # each 32-bit word stands in the host's own order
             raw = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
-        rows.append(PortFigures(protocol, str(ipaddress.ip_address(raw)), int(found[2], 16)))
+        rows.append(PortFigures(protocol, _shown(ipaddress.ip_address(raw)), int(found[2], 16)))
     return rows
 
 

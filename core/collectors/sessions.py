@@ -21,7 +21,7 @@ _SCRIPT = (
 )
 _DATE = r"\d{4}-\d\d-\d\d \d\d:\d\d|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d(?::\d\d)?"
 _WHO = re.compile(rf"(\S.*?) ++(?:[-+?] ++)?(\S+(?: pts/\d+| tty\w+)?) +({_DATE})(?: +\((.*)\))? *")
-_BUSYBOX = re.compile(rf"(\S+) +(\S+) +(?:\S+) +({_DATE})(?: +(\S.*?))? *")
+_BUSYBOX = re.compile(rf"(\S+) +(\S+) +(?:\?|\.|old|\d{{1,3}}[:d]\S*) +({_DATE})(?: +(\S.*?))? *")  # with its idle time
 _BUSYBOX_HEAD = re.compile(r"USER +TTY +IDLE +TIME +HOST *")
 _FIELD = re.compile(r"([A-Za-z]+)=(.*)")
 
@@ -46,12 +46,11 @@ def _found(sessions: list[SessionFigures]) -> Finding:
 
 
 def _who(lines: list[str]) -> list[SessionFigures]:
-    pattern = _WHO
-    if lines and _BUSYBOX_HEAD.fullmatch(lines[0]):
-        pattern, lines = _BUSYBOX, lines[1:]
     sessions = []
     for line in lines:
-        found = pattern.fullmatch(line)
+        if _BUSYBOX_HEAD.fullmatch(line):
+            continue
+        found = _BUSYBOX.fullmatch(line) or _WHO.fullmatch(line)
         if found is None:
             raise broken(KIND, line)
         user, tty, since, origin = found.groups()

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from core.collectors.output import broken, count, denied, load_json, within, words
+from core.collectors.output import broken, count, denied, load_json, unusable, within, words
 from core.models import DriveFigures
 
 KIND = "drives"
@@ -39,11 +39,12 @@ def parse_smartctl(device: str, text: str, needs: str) -> DriveFigures:
     Raises DataCollectionError where it is not smartctl's JSON (smartmontools before 7 have none).
     """
     if "UNRECOGNIZED OPTION" in text or "=======> INVALID" in text:
-        raise broken(KIND, "smartctl is too old to print JSON: install smartmontools 7 or newer")
+        raise unusable(KIND, "smartctl is too old to print JSON: install smartmontools 7 or newer")
     data = load_json(KIND, text)
     bits = count(data, "smartctl", "exit_status", most=255)
-    if bits is None:
+    if bits is None and not words(data, "device", "name"):
         raise broken(KIND, text)
+    told, bits = bits, bits or 0
     complaint = " ".join(words(message, "string") for message in _list(data, "smartctl", "messages"))
     if _ASLEEP.search(complaint):
         return DriveFigures(device, _kind(data), asleep=True, model=_model(data))
@@ -70,7 +71,7 @@ def parse_smartctl(device: str, text: str, needs: str) -> DriveFigures:
         media_errors=count(data, log, "media_errors"),
         wear_pct=wear if wear is not None else count(data, "endurance_used", "current_percent", most=255),
         spare_pct=spare,
-        exit_bits=bits,
+        exit_bits=told,
     )
     return _with_problems(figures, bits, count(data, log, "critical_warning", most=255))
 
@@ -138,11 +139,11 @@ def _with_problems(figures: DriveFigures, bits: int, warning: int | None) -> Dri
     problems += [text for bit, text in enumerate(_NVME_BITS) if (warning or 0) >> bit & 1]
     counted = {
         "sectors reallocated": figures.reallocated,
-        "sectors wait to be reallocated": figures.pending,
-        "uncorrectable": figures.uncorrectable,
+        "sectors that wait to be reallocated": figures.pending,
+        "uncorrectable errors": figures.uncorrectable,
         "media errors": figures.media_errors,
     }
-    problems += [f"{number} {name}" for name, number in counted.items() if number]
+    problems += [f"{name}: {number}" for name, number in counted.items() if number]
     if figures.wear_pct is not None and figures.wear_pct >= 90:
         problems.append(f"{figures.wear_pct}% of its endurance is used up")
     return replace(figures, problems=tuple(problems))

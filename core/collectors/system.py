@@ -9,7 +9,7 @@ from core.collectors.rates import percent
 from core.collectors.text import unreadable
 
 _CPU = re.compile(rb"^cpu +(\d{1,20}) (\d{1,20}) (\d{1,20}) (\d{1,20})((?: \d{1,20})*) *$", re.MULTILINE)
-_CPU_N = re.compile(rb"^cpu\d+", re.MULTILINE)
+_CPU_N = re.compile(rb"^cpu[^ \n]+", re.MULTILINE)
 _COUNT = re.compile(rb"^(btime|procs_running|procs_blocked) (\d{1,18})$", re.MULTILINE)
 _MEMORY = re.compile(rb"^(MemTotal|MemAvailable|SwapTotal|SwapFree): +(\d{1,15}) kB$", re.MULTILINE)
 _LOAD = re.compile(rb"(\d{1,7}\.\d{1,4}) (\d{1,7}\.\d{1,4}) (\d{1,7}\.\d{1,4}) \d+/\d+ \d+\n?")

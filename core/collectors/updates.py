@@ -19,6 +19,7 @@ from core.collectors.output import (
     refused,
     script,
     sections,
+    unusable,
 )
 from core.collectors.packages import READERS, SECURITY_READERS, Packages
 from core.collectors.text import clean
@@ -27,7 +28,7 @@ from core.ports import CommandResult
 
 KIND = "updates"
 _SCRIPT = (
-    "k=$(uname -r); echo @jw kernel $k; [ -d /lib/modules/$k ] && echo @jw modules; "
+    "k=; read -r k </proc/sys/kernel/osrelease; echo @jw kernel $k; [ -d /lib/modules/$k ] && echo @jw modules; "
     'for f in /boot/vmlinuz-*; do [ -e "$f" ] && echo "@jw installed ${f#/boot/vmlinuz-}"; done; '
     "if [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; then echo @jw reboot file; fi; "
     "have() { command -v $1 >/dev/null 2>&1; }; "
@@ -35,7 +36,8 @@ _SCRIPT = (
     "echo @jw age $(($(date +%s) - $(stat -c %Y $f))); return 0; done; echo @jw nolists $2; return 1; }; "
     "if have apt-get; then age '/var/lib/apt/periodic/update-success-stamp /var/lib/apt/lists/*_InRelease "
     "/var/lib/apt/lists/*_Release /var/lib/apt/lists/*_Packages*' 'apt-get update' && { "
-    "echo @jw apt; apt-get -s -qq -o Debug::NoLocking=1 dist-upgrade; echo @jw exit $?; }; "
+    "echo @jw apt; apt-get -s -qq -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=0 dist-upgrade; "
+    "echo @jw exit $?; }; "
     "elif have dnf || have yum; then m=yum; have dnf && m=dnf; "
     "echo @jw $m; $1 $m -q check-update; r=$?; echo @jw exit $r; "
     "echo @jw advisories; $1 $m -q updateinfo list; echo @jw exit $?; "
@@ -50,6 +52,7 @@ _KEPT = 200
 # What each exit code means: that updates are there, and that none are. apt-get and apk tell both with 0.
 _SOME = {"apt": ("0",), "dnf": ("100",), "yum": ("100",), "apk": ("0",), "pacman": ("0",), "checkupdates": ("0",)}
 _NONE = {"apt": ("0",), "dnf": ("0",), "yum": ("0",), "apk": ("0",), "pacman": ("1", "0"), "checkupdates": ("2",)}
+_NO_REPOSITORIES = re.compile(r"no enabled repos|no usable package repositories")
 _RELEASE = re.compile(r"\d+|[A-Za-z]+")
 
 
@@ -96,7 +99,9 @@ def _exit(parts: list[Section]) -> str:
 def _failed(manager: str, code: str, complaint: str) -> Finding:
     if denied(complaint):
         return forbidden(KIND, f"{first_line(complaint)}: allow sudo -n {manager} for this login")
-    raise broken(KIND, first_line(complaint) or f"{manager} ended with {code}")
+    if _NO_REPOSITORIES.search(complaint):
+        return absent(KIND, f"no repository is enabled: {first_line(complaint)}")
+    raise unusable(KIND, first_line(complaint) or f"{manager} ended with {code}")
 
 
 def _security(manager: str, parts: list[Section], found: Packages) -> frozenset[str] | None:
@@ -116,12 +121,12 @@ def _reboot(named: dict[str, Section], parts: list[Section]) -> bool | None:
     if "restarting" in named and named["restarting"].words in (("0",), ("1",)):
         return named["restarting"].words == ("1",)
     running = " ".join(named["kernel"].words)
+    installed = {part.words[0] for part in parts if part.name == "installed" and part.words}
+    if installed and "modules" not in named:
+        return True  # the running kernel's modules are gone: it was replaced
     newest = _newest(parts)
     if newest is None:
         return None  # a container, or a kernel that is no package
-    if "modules" not in named:
-        return True  # the running kernel's modules are gone: it was replaced
-    installed = {part.words[0] for part in parts if part.name == "installed" and part.words}
     return newest != running if running in installed else None
 
 

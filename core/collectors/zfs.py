@@ -16,6 +16,7 @@ from core.collectors.output import (
     refused,
     script,
     sections,
+    unusable,
     whole,
 )
 from core.collectors.text import clean
@@ -70,10 +71,12 @@ def parse(result: CommandResult) -> Finding:
 
 def _failed(complaint: str) -> Finding:
     if denied(complaint):
-        return forbidden(KIND, f"{first_line(complaint)}: allow sudo -n zpool and sudo -n zfs for this login")
+        return forbidden(
+            KIND, f"{first_line(complaint).rstrip('.')}: allow sudo -n zpool and sudo -n zfs for this login"
+        )
     if re.search(r"modules? (?:are|is|cannot be) (?:not )?loaded|modprobe|not found", complaint):
         return absent(KIND, f"ZFS is installed and its kernel module is not loaded: {first_line(complaint)}")
-    raise broken(KIND, complaint or "zpool failed and said nothing")
+    raise unusable(KIND, first_line(complaint) or "zpool failed and said nothing")
 
 
 def _pool_level(pool: PoolFigures) -> Level:
@@ -166,7 +169,7 @@ def _vdevs(lines: list[str]) -> tuple[VdevFigures, ...]:
     base: int | None = None
     group = ""
     for line in lines:
-        if "configuration cannot be determined" in line or "CONFIG" in line:
+        if not line.strip() or "configuration cannot be determined" in line or "CONFIG" in line:
             continue
         row = _VDEV.fullmatch(line.expandtabs(8).rstrip())
         if row is None:
