@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,6 +28,7 @@ log = structlog.get_logger("core.polling")
 _LARGE = 32 * 1024  # characters: parsed in a thread, so that the loop's other tasks get their turn
 _READ_S = 10.0
 _BACKOFF_MOST_S = 3600.0
+_LOOP_ALONE = "this key may only run the Jumpwatch loop"  # what a forced command of ours says
 _END_WAIT_S = 5.0
 _SOON_S = 3.0  # the first commands of a small fleet
 _VALUE_EVERY_S = 600.0  # a value that changed and tells nothing new is stored no more often
@@ -74,6 +75,7 @@ class Inspector:
         self._told: dict[str, tuple[SectionStatus, Level]] = {}
         self._doubted: set[str] = set()  # kinds that look better since their last run
         self._wake = asyncio.Event()
+        self._paused = False
 
     @asynccontextmanager
     async def over(self, session: HostSession, correlation_id: str) -> AsyncIterator[None]:
@@ -92,6 +94,11 @@ class Inspector:
         """Run every collector as soon as its turn comes."""
         self._due.clear()
         self._hung.clear()
+        self._wake.set()
+
+    def set_paused(self, paused: bool) -> None:
+        """Begin no command while paused, on a connection that is kept; resuming looks what is due."""
+        self._paused = paused
         self._wake.set()
 
     async def _run(self, session: HostSession, correlation_id: str, inspection: Inspection) -> None:
@@ -119,14 +126,12 @@ class Inspector:
         while True:
             self._wake.clear()
             due = min(self._due.get(collector.name, 0.0) for collector in self._collectors)
-            wait = due - self._context.clock.monotonic()
-            if wait <= 0:
+            wait = None if self._paused else due - self._context.clock.monotonic()
+            if wait is not None and wait <= 0:
                 return
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._wake.wait()
-            except TimeoutError:
-                return
 
     async def _inspect(self, session: HostSession, collector: Collector, correlation_id: str) -> None:
         clock, name = self._context.clock, collector.name
@@ -167,6 +172,8 @@ class Inspector:
             raise
         size = len(result.stdout) + len(result.stderr)
         self._tally.ran(self._context.clock.monotonic() - began, size)
+        if result.exit_code == 126 and _LOOP_ALONE in result.stderr:
+            raise SSHCommandError(f"{_LOOP_ALONE}: allow another key, or set collectors = [] for this host")
         if root and (refused := refusal(collector.name, result)):
             return refused
         if size <= _LARGE and not getattr(collector, "foreign", False):

@@ -148,7 +148,8 @@ def _drives(machine: Machine, root: bool) -> Iterable[str]:
         if not root:
             message = f"Smartctl open device: /dev/{disk} failed: Permission denied"
             severe = [{"string": message, "severity": "error"}]
-            yield json.dumps({"smartctl": {"exit_status": 2, "messages": severe}, "device": {"name": f"/dev/{disk}"}})
+            device = {"name": f"/dev/{disk}", "protocol": "NVMe" if disk.startswith("nvme") else "ATA"}
+            yield json.dumps({"smartctl": {"exit_status": 2, "messages": severe}, "device": device})
         elif disk.startswith("nvme"):
             yield json.dumps(_nvme(spec, number))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -278,6 +279,29 @@ async def test_no_channel_is_forbidden_and_a_lost_connection_is_no_finding() -> 
         assert it.finding("b") is None
 
 
+async def test_a_key_for_the_loop_alone_is_forbidden_and_asked_ever_more_seldom() -> None:
+    answer = result(126, "", "this key may only run the Jumpwatch loop\n")
+    async with rig({"a": answer}, Ask("a", interval_s=0.02), Ask("b", interval_s=0.02)) as (it, session):
+        await it.until(lambda: session.times("b") >= 8)
+        finding = it.finding("a")
+        assert finding is not None and finding.status is SectionStatus.FORBIDDEN
+        assert "collectors = []" in finding.detail and session.times("a") < session.times("b")
+
+
+async def test_a_pause_on_a_kept_connection_begins_no_command() -> None:
+    async with rig({}, Ask("a", interval_s=0.01)) as (it, session):
+        await it.until(lambda: len(session.asked) > 2)
+        inspector = it.supervisor._pollers["web"]._inspector
+        inspector.set_paused(True)
+        await it.until(lambda: session.running == 0 and it.pace.waiting == 0)
+        await asyncio.sleep(0.02)  # one that had its turn already may still come
+        asked = len(session.asked)
+        await asyncio.sleep(0.1)
+        assert len(session.asked) <= asked + 1
+        inspector.set_paused(False)
+        await it.until(lambda: len(session.asked) > asked + 2)
+
+
 async def test_over_all_hosts_no_more_run_at_once_than_the_limit_says() -> None:
     running = most = 0
     gate = asyncio.Event()
@@ -369,6 +393,27 @@ async def test_findings_of_collectors_that_run_no_more_are_gone() -> None:
         await it.supervisor.set_paused(False)
         await it.until(lambda: it.finding("old") is None)
         assert it.finding("a") is not None
+
+
+async def test_a_foreign_reader_that_hangs_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.polling.inspector._READ_S", 0.01)
+    stop = threading.Event()
+
+    @dataclass(frozen=True)
+    class Foreign(Ask):
+        foreign: bool = True
+
+        def read(self, result: CommandResult) -> Finding:
+            stop.wait(60)
+            return Finding(self.name, SectionStatus.OK)
+
+    try:
+        async with rig({}, Foreign("own"), Ask("b")) as (it, _):
+            await it.until(lambda: it.finding("own") is not None and it.finding("b") is not None)
+            finding = it.finding("own")
+            assert finding is not None and finding.status is SectionStatus.BROKEN and "took longer" in finding.detail
+    finally:
+        stop.set()
 
 
 async def test_a_readers_defect_ends_the_inspection_and_not_the_polling() -> None:

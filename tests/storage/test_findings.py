@@ -27,7 +27,7 @@ from core.models import (
     VdevFigures,
     ZfsFigures,
 )
-from core.storage import queries
+from core.storage import housekeeping, queries
 from core.storage.engine import Database
 from core.storage.finding_body import MOST_BODY, finding_from, pack_body
 from core.storage.ingest import Ingest
@@ -99,6 +99,18 @@ async def test_findings_are_stored_once_and_the_latest_of_each_kind_is_read_back
     assert set(await queries.findings(database, NOW, host="db1")) == {"db1"}
     assert await queries.findings(database, NOW + queries.FINDING_AGE) == {}  # too old to be said of that moment
     assert await queries.findings(database, NOW - queries.FINDING_AGE) == {}
+
+
+async def test_findings_past_the_retention_of_raw_data_go_and_no_others(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "_TRIM_ROWS", 2)
+    kept = database.retention.raw_retention.total_seconds()
+    old = [found(ago_s=kept + seconds) for seconds in (3600, 7200, 7300, 7400, 7500)]
+    await Ingest(database).findings([*old, found(ago_s=kept - 3600), found()])
+    assert await housekeeping.trim_findings(database, NOW) == 5
+    assert await count(database, "findings") == 2
+    assert await housekeeping.trim_findings(database, NOW) == 0
 
 
 def test_the_spool_counts_samples_alone_and_keeps_findings_in_order(tmp_path: Path) -> None:
