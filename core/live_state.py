@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,12 +14,14 @@ from core.models import (
     EventLine,
     FleetView,
     Host,
+    HostFinding,
     HostHistory,
     HostKeyReview,
     HostSample,
     HostState,
     HostView,
     PollerRole,
+    PollingView,
     Reason,
     Transition,
     WriterStats,
@@ -57,6 +60,7 @@ class _Record:
     lag_s: float | None = None
     version: int = 0
     view: HostView | None = None
+    findings: dict[str, HostFinding] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,6 +73,7 @@ class _Standing:
     writer: WriterStats = field(default_factory=WriterStats)
     reviews: tuple[HostKeyReview, ...] = ()
     notices: tuple[str, ...] = ()
+    polling: PollingView = field(default_factory=PollingView)
 
 
 class LiveState:
@@ -88,6 +93,11 @@ class LiveState:
     def version(self) -> int:
         """Grows with every change; a reader that saw this version has nothing to fetch."""
         return self._version
+
+    @property
+    def host_count(self) -> int:
+        """How many hosts there are."""
+        return len(self._records)
 
     def set_hosts(self, hosts: list[Host]) -> None:
         """Take the inventory; what is known of the hosts that stay is kept."""
@@ -136,6 +146,22 @@ class LiveState:
         record.state, record.reason, record.detail = transition.new, transition.reason, transition.detail
         self._touch(record)
 
+    def apply_finding(self, found: HostFinding) -> HostFinding | None:
+        """Take what a slow collector found, unless what is held is newer; return what was held before."""
+        record = self._records.get(found.host)
+        before = record.findings.get(found.kind) if record else None
+        if record is not None and (before is None or found.ts > before.ts):
+            record.findings = {**record.findings, found.kind: found}  # a view holds the old one
+            self._touch(record)
+        return before
+
+    def keep_findings(self, host: str, kinds: Container[str]) -> None:
+        """Forget the findings of other kinds: their collectors run no more on this host."""
+        record = self._records.get(host)
+        if record is not None and any(kind not in kinds for kind in record.findings):
+            record.findings = {kind: found for kind, found in record.findings.items() if kind in kinds}
+            self._touch(record)
+
     def set_retry(self, host: str, failures: int, next_try: datetime | None) -> None:
         """Say how many attempts failed in a row and when the next one is due."""
         if record := self._records.get(host):
@@ -143,7 +169,7 @@ class LiveState:
             self._touch(record)
 
     def set_standing(self, **changes: Any) -> None:
-        """Replace database, role, role_detail, writer, reviews or notices."""
+        """Replace database, role, role_detail, writer, reviews, notices or polling."""
         for name, value in changes.items():
             if getattr(self._standing, name) != value:
                 setattr(self._standing, name, value)
@@ -181,6 +207,7 @@ class LiveState:
             notices=standing.notices,
             lag_s=max((h.lag_s for h in hosts if h.lag_s is not None and h.state is HostState.ONLINE), default=None),
             bus=self._bus_stats,
+            polling=standing.polling,
             version=self._version,
         )
 
@@ -212,5 +239,6 @@ class LiveState:
             failures=record.failures,
             next_try=record.next_try,
             lag_s=record.lag_s,
+            findings=record.findings,
         )
         return record.view

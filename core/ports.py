@@ -12,6 +12,7 @@ from core.models import (
     ChunkInfo,
     FleetView,
     Host,
+    HostFinding,
     HostKeyReview,
     HostSample,
     Outcome,
@@ -89,6 +90,7 @@ class SampleSink(Protocol):
 
     def put(self, sample: HostSample) -> None: ...
     def put_transition(self, transition: Transition) -> None: ...
+    def put_finding(self, finding: HostFinding) -> None: ...
     def stats(self) -> WriterStats: ...
 
 

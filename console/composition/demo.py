@@ -24,6 +24,7 @@ _DAYS = 10
 _STEP_S = 600.0
 _RAW_RETENTION = timedelta(days=7)  # three of the ten days are past it: retention has something to show
 _INTERVAL_S = 2.0
+_INTERVALS = ("processes=5", "services=10", "containers=10", "ports=15", "sessions=30", "drives=30", "updates=120")
 _ELSEWHERE = "database-folder"
 
 
@@ -31,7 +32,8 @@ def demo_settings(settings: ApplicationSettings) -> ApplicationSettings:
     """The user's settings with what a demo of a few minutes wants: short intervals, short retention."""
     retention = settings.retention.model_copy(update={"raw_retention": _RAW_RETENTION})
     polling = settings.polling.model_copy(update={"interval_s": _INTERVAL_S})
-    return settings.model_copy(update={"retention": retention, "polling": polling})
+    monitoring = settings.monitoring.model_copy(update={"collector_intervals": _INTERVALS})
+    return settings.model_copy(update={"retention": retention, "polling": polling, "monitoring": monitoring})
 
 
 class DemoWorld:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from core.models import HostSample, Transition, WriterStats
+from core.models import HostFinding, HostSample, Transition, WriterStats
 from core.ports import SampleSink
 
 _BOUND = 100_000
@@ -16,7 +16,7 @@ class LateSink:
 
     def __init__(self) -> None:
         self._sink: SampleSink | None = None
-        self._waiting: deque[HostSample | Transition] = deque()
+        self._waiting: deque[HostSample | Transition | HostFinding] = deque()
         self._dropped = 0
 
     def attach(self, sink: SampleSink) -> None:
@@ -33,6 +33,10 @@ class LateSink:
         """Take a change of state at once."""
         self._take(transition)
 
+    def put_finding(self, finding: HostFinding) -> None:
+        """Take what a slow collector found at once."""
+        self._take(finding)
+
     def stats(self) -> WriterStats:
         """The writer's own figures, with what was dropped before it came."""
         if self._sink is None:
@@ -40,7 +44,7 @@ class LateSink:
         stats = self._sink.stats()
         return replace(stats, dropped=stats.dropped + self._dropped) if self._dropped else stats
 
-    def _take(self, item: HostSample | Transition) -> None:
+    def _take(self, item: HostSample | Transition | HostFinding) -> None:
         if self._sink is not None:
             self._pass(self._sink, item)
             return
@@ -50,8 +54,10 @@ class LateSink:
         self._waiting.append(item)
 
     @staticmethod
-    def _pass(sink: SampleSink, item: HostSample | Transition) -> None:
+    def _pass(sink: SampleSink, item: HostSample | Transition | HostFinding) -> None:
         if isinstance(item, HostSample):
             sink.put(item)
+        elif isinstance(item, HostFinding):
+            sink.put_finding(item)
         else:
             sink.put_transition(item)

@@ -10,6 +10,7 @@ import structlog
 
 from console.composition.demo import DemoWorld, demo_settings
 from console.composition.held_inventory import HeldInventory
+from console.composition.inspecting import Extras, make_inspection
 from console.composition.losses import Losses
 from console.composition.oneshot import limits_of, make_factory
 from console.composition.storage_lane import StorageLane
@@ -17,7 +18,7 @@ from console.event_bridge import EventBridge
 from console.services import Post
 from core.collectors.assemble import SampleAssembler
 from core.config import ApplicationSettings
-from core.events import EventBus, HostKeyWaiting, Notice, RoleChanged
+from core.events import EventBus, HostKeyWaiting, Notice, PollingMeasured, RoleChanged
 from core.exceptions import BusinessLogicError, InfrastructureException
 from core.inventory import Inventory
 from core.live_state import LiveState
@@ -31,19 +32,23 @@ from core.ssh.error_mapping import reason_of
 from core.ssh.hostkeys import HostKeyReviews
 
 _INVENTORY_S = 2.0
+_MEASURE_S = 5.0
 log = structlog.get_logger("console")
 
 
 class Running:
     """The running program; ``run`` owns every task until it is cancelled, ``stop`` closes in order."""
 
-    def __init__(self, settings: ApplicationSettings, say: Callable[[str], None], *, demo: bool) -> None:
+    def __init__(
+        self, settings: ApplicationSettings, say: Callable[[str], None], *, demo: bool, extras: Extras | None = None
+    ) -> None:
         settings = demo_settings(settings) if demo else settings
         self.settings, self._say = settings, say
         self.clock = SystemClock()
         self.actor = getpass.getuser()
         self.bus = EventBus()
         self._losses = Losses(self.bus, self.clock)
+        self._early: list[str] = []  # told once the bus runs
         polling, monitoring = settings.polling, settings.monitoring
         self.live = LiveState(self.clock, history_points=polling.history_points, event_history=monitoring.event_history)
         self.gate = Gate(read_only=True)
@@ -73,6 +78,7 @@ class Running:
                 backoff=Backoff(polling.backoff_base_s, polling.backoff_max_s),
                 interval_s=polling.interval_s,
                 stale_after_intervals=polling.stale_after_intervals,
+                inspection=make_inspection(settings, extras or Extras(), self.live, self.clock, self._tell),
             )
         )
         self._listed: list[Host] = []  # as the inventory has them
@@ -104,6 +110,9 @@ class Running:
             group.create_task(self._apart("fleet", self._fleet()), name="fleet")
             group.create_task(self._apart("storage", self.storage.run()), name="storage")
             group.create_task(self._pausing(), name="pausing")
+            group.create_task(self._measuring(), name="measuring")
+            for text in self._early:
+                self._tell(text)
 
     async def _apart(self, lane: str, work: Coroutine[None, None, None]) -> None:
         """One lane's defect ends that lane alone, loudly: logged, and a standing line on the screen."""
@@ -196,6 +205,35 @@ class Running:
             await self._pause_wanted.wait()
             self._pause_wanted.clear()
             await self.supervisor.set_paused(self.supervisor.paused)
+
+    def _tell(self, text: str) -> None:
+        """Say what is wrong with a collector or check: as an event once the bus runs."""
+        if self.bus.running:
+            self.bus.emit_nowait(Notice(source="collectors", text=text, level="warning"))
+        else:
+            self._early.append(text)
+
+    async def _measuring(self) -> None:
+        """Show what polling costs, and put the totals on the bus."""
+        while True:
+            await asyncio.sleep(_MEASURE_S)
+            view = self.supervisor.figures()
+            self.live.set_standing(polling=view)
+            total = view.total
+            self.bus.emit_nowait(
+                PollingMeasured(
+                    source="poller",
+                    hosts=len(view.hosts),
+                    frames=total.frames,
+                    bytes=total.bytes,
+                    commands=total.commands,
+                    timeouts=total.timeouts,
+                    failures=sum(total.failures.values()),
+                    lag_s=total.lag_s,
+                    connect_s=total.connect_s,
+                    metadata={kind: str(times) for kind, times in total.failures.items()},
+                )
+            )
 
     def _refresh(self) -> None:
         """Bring what is asked rather than told into the live state; four times a second."""

@@ -9,6 +9,7 @@ import resource
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from console.services import Post, Progress
@@ -88,8 +89,8 @@ class LiveServices:
         self.say(line)
         post(replace(self.view, at=self._clock.now(), notices=(line,), version=self.view.version + 1))
 
-    def _prepare(self) -> tuple[ApplicationSettings, type[Running]]:
-        """Read the settings, open the log file and import the rest; in a thread, for all of it blocks."""
+    def _prepare(self) -> tuple[ApplicationSettings, Callable[..., Running]]:
+        """Read settings and plugins, open the log file and import the rest; in a thread, for all of it blocks."""
         settings = self._load()
         from core.logging import configure_logging
 
@@ -97,9 +98,11 @@ class LiveServices:
             self.say(notice)
         _raise_file_limit()
         self.say("loading")
+        from console.composition.inspecting import load_extras
         from console.composition.running import Running
 
-        return settings, Running
+        # The demo's hosts answer our own collectors alone.
+        return settings, Running if self._demo else partial(Running, extras=load_extras(settings))
 
     def say(self, line: str) -> None:
         """Add a line to what the start has done."""

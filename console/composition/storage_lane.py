@@ -231,6 +231,9 @@ class StorageLane:
             self._live.apply_transition(transition)
         for sample in (await queries.latest(database, max_age=_FOLLOW_AGE)).values():
             self._live.apply_sample(sample)
+        for kinds in (await queries.findings(database)).values():
+            for finding in kinds.values():
+                self._live.apply_finding(finding)
 
     async def _become(self, role: PollerRole, detail: str) -> None:
         if role is not self.role:

@@ -10,17 +10,18 @@ from rich.style import Style
 from textual.binding import Binding, BindingType
 
 from console.formatting import DASH, age, clean, number, percent, short_bytes
-from console.panes.hostfilter import disk_pct, net_bps
+from console.panes.hostfilter import disk_pct, failed_units, net_bps, pending_updates
 from console.widgets.line import Line
 from console.widgets.linelist import LineList
 from console.widgets.plots import spark
 from console.widgets.severity import CPU, DISK, HOST_STATES, MEMORY, age_level, level
-from core.models import HostState, HostView
+from core.models import HostState, HostView, SectionStatus
 
 _STATE, _AGE, _PCT, _LOAD, _NET = 11, 5, 5, 6, 6
 _FIGURES = 3 * _PCT + _LOAD + 2 * _NET
 _FIXED = 1 + _STATE + 1 + _AGE + _FIGURES
 _GONE = (HostState.OFFLINE, HostState.UNKNOWN, HostState.MAINTENANCE)
+_FOUND, _FOUND_FROM = 5, 96  # failed units and updates, on a table so wide
 _SORTED = {
     "severity": "STATE",
     "name": "HOST",
@@ -63,7 +64,7 @@ class FleetTable(LineList):
 
     def _widths(self, width: int) -> tuple[int, int, int]:
         """Return the cells of host name, sparkline and detail."""
-        free = max(0, width - _FIXED)
+        free = max(0, width - _FIXED - (2 * _FOUND if width >= _FOUND_FROM else 0))
         name = min(28, max(12, free * 2 // 5)) if free else 12
         rest = max(0, free - name - 1)
         line = 0 if rest < 6 else min(24, rest if rest < 40 else rest // 2)
@@ -84,6 +85,7 @@ class FleetTable(LineList):
             ("LOAD", _LOAD, True),
             ("RX", _NET, True),
             ("TX", _NET, True),
+            *((("FAIL", _FOUND, True), ("UPD", _FOUND, True)) if width >= _FOUND_FROM else ()),
         ):
             text = title + "▾" if title == wanted else title
             style = lit if title == wanted else head
@@ -149,6 +151,11 @@ class FleetTable(LineList):
         received, sent = net_bps(view)
         put(short_bytes(received), _NET)
         put(short_bytes(sent), _NET)
+        if width >= _FOUND_FROM:
+            put(_found(view, "services", failed_units(view)), _FOUND, 2 if failed_units(view) else 0)
+            updates = view.findings.get("updates")
+            urgent = updates is not None and updates.finding.severity != "info"
+            put(_found(view, "updates", pending_updates(view)), _FOUND, 1 if urgent else 0)
 
     def _reason(self, view: HostView) -> str:
         reason, detail = view.reason.value, clean(view.detail)
@@ -158,3 +165,12 @@ class FleetTable(LineList):
 
     def _reason_style(self, view: HostView) -> Style:
         return self.palette.bad if view.state is HostState.OFFLINE else self.palette.dim
+
+
+def _found(view: HostView, kind: str, figure: int | None) -> str:
+    """A count; what the host lacks and what is forbidden are no zeros, and no unknowns either."""
+    if figure is not None:
+        return str(figure)
+    found = view.findings.get(kind)
+    words = {SectionStatus.ABSENT: "n/a", SectionStatus.FORBIDDEN: "deny"}
+    return words.get(found.finding.status, DASH) if found else DASH

@@ -10,12 +10,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from console.messages import IntervalWanted, MaintenanceWanted, PaneLeft, PollWanted
+from console.panes import host_findings as found
 from console.panes import host_sheet as sheet_of
 from console.panes.base import Pane
 from console.panes.host_sheet import Sheet
 from console.widgets.line import Line
 from console.widgets.linesview import LinesView
 from core.models import FleetView, HostView
+
+_FIRST = ("processes",)
+_THEN = ("services", "containers", "drives", "zfs", "updates", "sessions", "ports")
 
 
 class HostPane(Pane):
@@ -91,9 +95,11 @@ class HostPane(Pane):
         blank = Line()
         return [
             *sheet_of.header(view, sheet),
+            *found.troubles(view, sheet),
             blank,
             *sheet_of.plots(view, sheet, rows, columns),
             blank,
+            *found.finding_lines(view, sheet, _FIRST),
             sheet_of.heading("FILESYSTEMS", sheet),
             *sheet_of.filesystems(view, sheet),
             blank,
@@ -103,8 +109,13 @@ class HostPane(Pane):
             sheet_of.heading("INTERFACES", sheet),
             *sheet_of.interfaces(view, sheet),
             blank,
-            sheet_of.heading("LAST FRAME", sheet),
+            *found.finding_lines(view, sheet, (*_THEN, *found.other_kinds(view))),
+            sheet_of.heading("LAST FRAME, AND WHAT IS NOT THERE", sheet),
             *sheet_of.sections(view, sheet),
+            *found.missing(view, sheet),
+            blank,
+            sheet_of.heading("POLLING ITSELF", sheet),
+            *found.polling(view, self.view.polling, sheet),
         ]
 
     def action_leave(self) -> None:

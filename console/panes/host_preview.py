@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from console.panes.host_findings import troubles
 from console.panes.host_sheet import Sheet, filesystems, header, heading, plots
 from console.widgets.line import Line
 from core.models import HostView
 
-_MOST_FILESYSTEMS = 8
+_MOST_FILESYSTEMS, _MOST_TROUBLES = 8, 4
 
 
 def preview_lines(view: HostView | None, sheet: Sheet, room: int) -> list[Line]:
     """Return header, plots and filesystems, cut to the room."""
     if view is None:
         return [Line().add("no host under the cursor", sheet.look.dim)]
-    head = header(view, sheet)
+    head = [*header(view, sheet), *troubles(view, sheet)[:_MOST_TROUBLES]]
     disks = filesystems(view, sheet)[:_MOST_FILESYSTEMS]
     rows = max(1, min(6, (room - len(head) - len(disks) - 3) // 6 - 1))
     lines = [*head, Line()]

@@ -6,7 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable
 
-from core.models import HostView
+from core.models import HostView, ServiceFigures, UpdateFigures
 
 Predicate = Callable[[HostView], bool]
 
@@ -46,6 +46,21 @@ def _net(view: HostView) -> float | None:
     return _total(net_bps(view))
 
 
+def failed_units(view: HostView) -> int | None:
+    """Return how many units have failed; None where that is not known."""
+    found = view.findings.get("services")
+    if found is None or not isinstance(found.finding.value, tuple):
+        return None
+    return sum(isinstance(one, ServiceFigures) and one.failed for one in found.finding.value)
+
+
+def pending_updates(view: HostView) -> int | None:
+    """Return how many packages wait to be updated; None where that is not known."""
+    found = view.findings.get("updates")
+    value = found.finding.value if found else None
+    return value.pending if isinstance(value, UpdateFigures) else None
+
+
 FIGURES: dict[str, Callable[[HostView], float | None]] = {
     "cpu": lambda view: view.sample.system.cpu_pct if view.sample else None,
     "mem": lambda view: view.sample.system.mem_pct if view.sample else None,
@@ -53,6 +68,8 @@ FIGURES: dict[str, Callable[[HostView], float | None]] = {
     "load": lambda view: view.sample.system.load1 if view.sample else None,
     "net": _net,
     "up": lambda view: view.sample.uptime_s if view.sample else None,
+    "failed": failed_units,
+    "updates": pending_updates,
     "fails": lambda view: float(view.failures),
 }
 TEXTS: dict[str, Callable[[HostView], Iterable[str]]] = {

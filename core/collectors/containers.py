@@ -82,7 +82,7 @@ def parse(result: CommandResult) -> Finding:
                 one = _with(one, use, own_network=words(item, "Networks") != "host")
             found.setdefault(one.id[:12], one)
     shown = tuple(sorted(found.values(), key=lambda one: (one.state != "running", one.name)))
-    detail = "" if len(engines) == len(exits) else first_line(result.stderr)
+    detail = _said(shown) if len(engines) == len(exits) else first_line(result.stderr)
     return Finding(KIND, SectionStatus.OK, shown, detail, _level(shown))
 
 
@@ -193,6 +193,15 @@ def _with(one: ContainerFigures, use: _Use, own_network: bool) -> ContainerFigur
         written=use.block[1],
         pids=use.pids,
     )
+
+
+def _said(found: tuple[ContainerFigures, ...]) -> str:
+    bad = [
+        f"{one.name} {'unhealthy' if one.health == 'unhealthy' else one.state}"
+        for one in found
+        if one.health == "unhealthy" or one.state in ("restarting", "dead") or one.exit_code
+    ]
+    return ", ".join(bad[:5]) + (" ..." if len(bad) > 5 else "")
 
 
 def _level(found: tuple[ContainerFigures, ...]) -> Level:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from core.config.fields import Section
-from core.config.types import Bytes, Duration, HomePath, Login
+from core.config.types import Bytes, CollectorIntervals, Collectors, Duration, HomePath, Login
 
 MIB = 1 << 20
 DAY = timedelta(days=1)
@@ -87,6 +87,20 @@ class MonitoringSettings(Section):
         default=5.0, ge=0.5, le=3600, description="seconds between two looks at the database's own figures"
     )
     event_history: int = Field(default=500, ge=10, le=100_000, description="lines kept in the Events pane")
+    collectors: Collectors = Field(
+        default=(),
+        max_length=100,
+        description="slow collectors that run on hosts that name none themselves; none: all; `off`: no one",
+    )
+    collector_intervals: CollectorIntervals = Field(
+        default=(),
+        max_length=100,
+        description="intervals other than the collectors' own, such as `processes=60,updates=12h`",
+    )
+    commands_per_s: float = Field(
+        default=40.0, ge=0.1, le=1000, description="commands of slow collectors begun in a second, over all hosts"
+    )
+    commands_at_once: int = Field(default=32, ge=1, le=1000, description="such commands that run at the same time")
 
 
 class RetentionSettings(Section):

@@ -24,6 +24,7 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 _ZONE = re.compile(r"[A-Za-z0-9_.~-]{1,64}")
 _ORIGIN = re.compile(r"(https?)://(\[[^\]/]+\]|[^\]/:@?#\[]+)(:\d{1,5})?/?", re.IGNORECASE)
 _WEB = re.compile(r"https?://(?:[^/@\s]*@)?(\[[^\]/]+\]|[^\]/:@?#\[]+)(?::(\d{1,5}))?(?:[/?#].*)?", re.IGNORECASE)
+_COLLECTOR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,62}")
 _SHELL_SIGNS = frozenset("'`\";&<>|(){}$")
 MAX_PATH, MAX_NAME, MAX_SECRET = 4000, 255, 8192  # bytes
 _MAX_SOCKET_FOLDER = 107 - len("/.s.PGSQL.65535")  # sun_path (unix(7))
@@ -214,6 +215,23 @@ def _origin(value: str) -> str:
     return f"{match[1].lower()}://{f'[{host}]' if ':' in host else host}{match[3] or ''}"
 
 
+def _collector(value: str) -> str:
+    if not _COLLECTOR.fullmatch(value):
+        raise ValueError("each must be a collector's name, such as services or drives")
+    return value
+
+
+def _collector_interval(value: str) -> str:
+    """``processes=60`` or ``updates=12h``: kept as NAME=SECONDS."""
+    name, sign, text = value.partition("=")
+    every = parse_duration(text.strip())
+    if not sign or not _COLLECTOR.fullmatch(name.strip()) or not isinstance(every, timedelta):
+        raise ValueError("each must be like processes=60 or updates=12h")
+    if not timedelta(seconds=5) <= every <= timedelta(days=30):
+        raise ValueError("each interval must be from 5 seconds to 30 days")
+    return f"{name.strip()}={every.total_seconds():g}"
+
+
 def _web_url(value: SecretStr) -> SecretStr:
     text = _secret(value).get_secret_value()
     match = _WEB.fullmatch(text)
@@ -252,6 +270,14 @@ Secret = Annotated[SecretStr, AfterValidator(_secret), Kind("secret")]
 ApiKey = Annotated[SecretStr, AfterValidator(_api_key)]
 Origin = Annotated[str, AfterValidator(_origin)]
 WebUrl = Annotated[SecretStr, AfterValidator(_web_url)]
+Collectors = Annotated[
+    tuple[Annotated[str, AfterValidator(_collector)], ...], BeforeValidator(parse_list), Kind("list of names")
+]
+CollectorIntervals = Annotated[
+    tuple[Annotated[str, AfterValidator(_collector_interval)], ...],
+    BeforeValidator(parse_list),
+    Kind("list of name=duration"),
+]
 ApiKeys = Annotated[tuple[ApiKey, ...], BeforeValidator(parse_list), Kind("list of secrets")]
 Origins = Annotated[tuple[Origin, ...], BeforeValidator(parse_list), Kind("list of origins, or `*`")]
 WebUrls = Annotated[tuple[WebUrl, ...], BeforeValidator(parse_list), Kind("list of secret URLs")]

@@ -16,6 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9._:][A-Za-z0-9._:-]{0,252}")
 _ADDRESS = re.compile(r"[A-Za-z0-9._:%][A-Za-z0-9._:%-]{0,252}")
 _USER = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@\\+$-]{0,63}")
 _WORD = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._:/-]{0,62}")
+_UNIT = re.compile(r"[A-Za-z0-9@:_.\\][A-Za-z0-9@:_.\\-]{0,255}")
 _PARTS = re.compile(r"[\s,;|]+")
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
 _MAX_PATH = 4096
@@ -23,11 +24,12 @@ _MAX_PATH = 4096
 FIELDS: dict[str, tuple[type, ...]] = {
     "name": (str,), "address": (str,), "port": (int,), "user": (str,), "groups": (list,), "tags": (list,),
     "interval_s": (int, float), "identity_files": (list,), "known_hosts": (str,), "maintenance": (bool,),
-    "maintenance_until": (datetime,),
+    "maintenance_until": (datetime,), "collectors": (list,), "sudo": (list,), "services": (list,),
 }  # fmt: skip
 """Every field that hosts.toml may hold, in the order in which it is written, with its types."""
 
-WORD_LISTS = ("groups", "tags")
+_LABELS = ("groups", "tags", "collectors", "sudo")
+WORD_LISTS = (*_LABELS, "services")
 _ZONED = "a time with its zone, such as 2030-01-31T18:00:00Z"
 _IN_WORDS = {
     str: "a text", int: "a whole number", float: "a number", list: "a list of texts", bool: "true or false",
@@ -41,7 +43,8 @@ def validate_host(host: Host) -> None:
         ("name", host.name, _NAME, "letters, digits and . _ : - (not first)"),
         ("address", host.address or "x", _ADDRESS, "a name or an IP address"),
         ("user", host.user if host.user is not None else "x", _USER, "a login name"),
-        *((key, word, _WORD, "letters, digits and . _ : / -") for key in WORD_LISTS for word in getattr(host, key)),
+        *((key, word, _WORD, "letters, digits and . _ : / -") for key in _LABELS for word in getattr(host, key) or ()),
+        *(("services", unit, _UNIT, "a unit's name, such as nginx.service") for unit in host.services),
     )
     for key, value, pattern, rule in rules:
         if not pattern.fullmatch(value):
@@ -90,7 +93,11 @@ def known_field(key: str) -> str:
 def as_table(host: Host) -> dict[str, Any]:
     """Return the fields that are set, as hosts.toml holds them."""
     pairs = ((key, getattr(host, key)) for key in FIELDS)
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in pairs if value or key == "name"}
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in pairs
+        if value or (key, value) in (("name", ""), ("collectors", ()))  # no collectors at all is a choice
+    }
 
 
 def from_text(key: str, text: str) -> Any:
@@ -102,7 +109,7 @@ def from_text(key: str, text: str) -> Any:
     kind = FIELDS[known_field(key)][-1]
     text = text.strip()
     if kind is list:
-        return _list(key, text)
+        return None if key == "collectors" and not text else _list(key, text)
     if not text:
         return {bool: False, str: "" if key == "address" else None}.get(kind)
     if kind is bool:
@@ -129,7 +136,7 @@ def in_text(host: Host) -> dict[str, str]:
 def _written(key: str, value: Any) -> str:
     if isinstance(value, list):
         if key in WORD_LISTS:
-            return " ".join(value)
+            return " ".join(value) or "[]"
         plain = len(value) == 1 and ";" not in value[0] and not value[0].startswith("[")
         return str(value[0]) if plain else json.dumps(value, ensure_ascii=False)
     if isinstance(value, bool):

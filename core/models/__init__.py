@@ -48,6 +48,7 @@ from core.models.hosts import (
     SystemFigures,
     Transition,
 )
+from core.models.inspection import HostFinding, PollingFigures, PollingView
 from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "FleetView",
     "HealthCheck",
     "Host",
+    "HostFinding",
     "HostHistory",
     "HostKeyReview",
     "HostSample",
@@ -82,6 +84,8 @@ __all__ = [
     "PlanRequest",
     "PlanTarget",
     "PollerRole",
+    "PollingFigures",
+    "PollingView",
     "PoolFigures",
     "PoolInfo",
     "PortFigures",

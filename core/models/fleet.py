@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from core.models.database import DatabaseView, WriterStats
 from core.models.hosts import HostKeyReview, HostView
+from core.models.inspection import PollingView
 
 
 class PollerRole(StrEnum):
@@ -46,4 +47,5 @@ class FleetView:
     notices: tuple[str, ...] = ()  # standing lines, such as what the demo falls back to
     lag_s: float | None = None  # worst poll lag of the online hosts
     bus: Mapping[str, int] = field(default_factory=dict)
+    polling: PollingView = PollingView()
     version: int = 0

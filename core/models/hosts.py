@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.models.inspection import HostFinding
 
 
 class HostState(StrEnum):
@@ -64,6 +68,9 @@ class Host:
     maintenance: bool = False
     simulated: bool = False
     maintenance_until: datetime | None = None  # aware; None: until somebody ends it
+    collectors: tuple[str, ...] | None = None  # None: as MonitoringSettings.collectors says
+    sudo: tuple[str, ...] = ()  # collectors that run by ``sudo -n``
+    services: tuple[str, ...] = ()  # units that are watched beside those that failed
 
     @property
     def target(self) -> str:
@@ -218,6 +225,7 @@ class HostView:
     failures: int = 0  # attempts that failed in a row
     next_try: datetime | None = None
     lag_s: float | None = None  # how much later than due the last frame came
+    findings: Mapping[str, HostFinding] = field(default_factory=dict)  # the latest of each slow collector, by kind
 
 
 @dataclass(frozen=True, slots=True)

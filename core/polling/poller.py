@@ -18,6 +18,8 @@ from core.logging import correlation
 from core.models import Host, HostSample, HostState, Reason, Transition
 from core.polling.assess import Assessor, Limits
 from core.polling.backoff import Backoff
+from core.polling.figures import Tally
+from core.polling.inspector import Inspection, Inspector
 from core.ports import Clock, HostSession, SampleSink, SessionFactory
 
 log = structlog.get_logger("core.polling")
@@ -45,13 +47,18 @@ class PollingContext:
     interval_s: float
     stale_after_intervals: float = 3.0
     broken_frames: int = 3
+    inspection: Inspection | None = None  # None: no slow collectors
 
 
 class HostPoller:
     """Runs until cancelled; ``wake`` makes it try or restart its stream at once."""
 
-    def __init__(self, host: Host, context: PollingContext, *, interval_s: float | None = None) -> None:
+    def __init__(
+        self, host: Host, context: PollingContext, *, interval_s: float | None = None, tally: Tally | None = None
+    ) -> None:
         self.host, self._context = host, context
+        self.tally = tally or Tally()
+        self._inspector = Inspector(host, context, self.tally)
         self.interval_s = interval_s or host.interval_s or context.interval_s
         self._state, self._reason, self._detail = HostState.UNKNOWN, Reason.PENDING, ""
         self._wake = asyncio.Event()
@@ -68,6 +75,10 @@ class HostPoller:
         """Try at once, whatever the backoff says; an open stream is asked anew for an immediate frame."""
         self._wake.set()
 
+    def inspect(self) -> None:
+        """Run all slow collectors now, as far as their turns allow."""
+        self._inspector.wake()
+
     def set_interval(self, seconds: float) -> None:
         """Change the interval; the stream restarts on the same connection."""
         self.interval_s = seconds
@@ -82,9 +93,12 @@ class HostPoller:
             with correlation(host=self.host.name) as self._connection:
                 self._frames = 0
                 try:
+                    began = self._context.clock.monotonic()
                     session = await self._context.factory.connect(self.host)
                     try:
-                        await self._follow(session)
+                        self.tally.connected(self._context.clock.monotonic() - began)
+                        async with self._inspector.over(session, self._connection):
+                            await self._follow(session)
                     finally:
                         await session.close()
                 except InfrastructureException as exc:
@@ -135,11 +149,14 @@ class HostPoller:
     def _frame(self, assembler: Assembler, frame: bytes, at: datetime) -> None:
         context = self._context
         self._frames += 1
+        self.tally.frames += 1
+        self.tally.bytes += len(frame)
         self._last_frame, before = context.clock.monotonic(), self._last_frame
         try:
             sample = assembler.feed(frame, at)
         except DataCollectionError as exc:
             self._broken += 1
+            self.tally.broken += 1
             self._data_error = exc
             if self._broken == 1:
                 log.warning("unreadable frame", host=self.host.name, error=exc.message, correlation_id=self._poll_id())
@@ -147,6 +164,7 @@ class HostPoller:
         self._broken, self._failures = 0, 0
         lag = max(0.0, self._last_frame - before - self.interval_s) if self._seq is not None else None
         self._seq = sample.seq
+        self.tally.late(lag)
         context.sink.put(sample)
         context.live.apply_sample(sample, lag_s=lag)
         poll_id = self._poll_id()
@@ -173,6 +191,7 @@ class HostPoller:
         context = self._context
         reason = context.reason_of(exc)
         self._failures += 1
+        self.tally.failures[reason.value] += 1
         self._change(HostState.OFFLINE, reason, exc.message, self._connection)
         if reason is Reason.KEY_CHANGED:
             context.live.set_retry(self.host.name, self._failures, None)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 import structlog
 
-from core.models import Host
+from core.models import Host, PollingView
+from core.polling.figures import Tally, total
 from core.polling.poller import HostPoller, PollingContext
 
 log = structlog.get_logger("core.polling")
@@ -22,6 +23,7 @@ class PollingSupervisor:
         self._pollers: dict[str, HostPoller] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._intervals: dict[str, float] = {}
+        self._tallies: dict[str, Tally] = {}
         self._active = False
         self.paused = False
 
@@ -36,6 +38,7 @@ class PollingSupervisor:
         for name in [n for n, h in self._hosts.items() if wanted.get(n) != h]:
             self._cancel(name)
         self._hosts = wanted
+        self._tallies = {name: tally for name, tally in self._tallies.items() if name in wanted}
         if self._active and not self.paused:
             self._launch()
 
@@ -63,6 +66,8 @@ class PollingSupervisor:
         for name, poller in self._pollers.items():
             if host in (None, name):
                 poller.wake()
+            if host == name:  # not for all at once: that would be thousands of commands
+                poller.inspect()
 
     def set_interval(self, host: str, seconds: float) -> None:
         """Change a host's interval until the program ends."""
@@ -75,10 +80,17 @@ class PollingSupervisor:
         poller = self._pollers.get(host)
         return poller.interval_s if poller else None
 
+    def figures(self) -> PollingView:
+        """Return what polling costs: in all, and host by host."""
+        inspection = self._context.inspection
+        hosts = {name: tally.figures() for name, tally in self._tallies.items()}
+        return PollingView(total(self._tallies), hosts, inspection.pace.waiting if inspection else 0)
+
     def _launch(self) -> None:
         for name, host in self._hosts.items():
             if name not in self._tasks:
-                poller = HostPoller(host, self._context, interval_s=self._intervals.get(name))
+                tally = self._tallies.setdefault(name, Tally())
+                poller = HostPoller(host, self._context, interval_s=self._intervals.get(name), tally=tally)
                 self._pollers[name] = poller
                 task = asyncio.create_task(poller.run(), name=f"poll:{name}")
                 task.add_done_callback(lambda t, n=name: self._ended(n, t))  # type: ignore[misc]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterable, Sequence
 
@@ -41,6 +44,28 @@ def disk_free(*options: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.decode("utf-8", "replace")
+
+
+async def run_here(argv: Sequence[str], timeout_s: float, limit: int) -> tuple[int, bytes, bytes]:
+    """Run one of our own constant commands on this machine; its exit code (124: it took too long), output and errors.
+
+    Of each stream ``limit`` bytes are kept. Nothing of it is left running, whatever happens.
+    """
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(
+        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            out, err = await child.communicate()
+            return child.returncode if child.returncode is not None else 1, out[:limit], err[:limit]
+    except TimeoutError:
+        return 124, b"", b""
+    finally:
+        if child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            await child.wait()
 
 
 def read_local_spec(seed: int = 0) -> HostSpec:

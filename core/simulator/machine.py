@@ -12,7 +12,7 @@ from core.simulator.shape import (
     io_pressure,
     memory_pressure,
 )
-from core.simulator.story import fade, levels, used_fraction
+from core.simulator.story import Levels, fade, levels, used_fraction
 
 _HZ = 100.0
 _SECTOR = 512
@@ -48,6 +48,16 @@ class Machine:
     def uptime(self) -> float:
         """Seconds since its boot."""
         return self.spec.uptime_s + self._elapsed
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds into the story."""
+        return self._elapsed
+
+    @property
+    def level(self) -> Levels:
+        """What it is busy with now."""
+        return self._level
 
     def advance(self, elapsed: float) -> None:
         """Move on to ``elapsed`` seconds into the story; going back does nothing."""

@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 import asyncssh
 
+from core.collectors.collector import Collector
 from core.collectors.loop import LoopRequest
 from core.simulator.commands import Kernel, answer
 from core.simulator.fleet import LOGIN, HostSpec
-from core.simulator.local import LocalMachine
+from core.simulator.inspection import collector_of, told
+from core.simulator.local import LocalMachine, run_here
 from core.simulator.machine import Machine
 from core.simulator.story import is_away
 from core.simulator.wire import Frames, loop_request
@@ -107,6 +109,7 @@ class HostChannel(asyncssh.SSHServerSession[bytes]):
         self._timer: asyncio.TimerHandle | None = None
         self._due = self._heard = self._loop.time()
         self._paused = False
+        self._work: asyncio.Task[None] | None = None
         self._chan: asyncssh.SSHServerChannel[bytes]
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
@@ -124,12 +127,29 @@ class HostChannel(asyncssh.SSHServerSession[bytes]):
         if self._request is not None:
             self._timer = self._loop.call_later(_WAIT_S, self._finish, _EXIT_REFUSED)
             return
-        text = answer(self._command, self._host.now(), self._host.spec.name, LOGIN)
-        if text is None:
-            self._refuse()
-        else:
+        kernel = self._host.now()
+        text = answer(self._command, kernel, self._host.spec.name, LOGIN)
+        wanted = collector_of(self._command) if text is None else None
+        if wanted is not None and isinstance(kernel, Machine):
+            text = told(*wanted, kernel)
+        if text is not None:
             self._chan.write(text.encode())
             self._finish(0)
+        elif wanted is not None and not wanted[1]:  # nobody becomes root on this very machine
+            self._work = asyncio.create_task(self._run_here(wanted[0]))
+        else:
+            self._refuse()
+
+    async def _run_here(self, collector: Collector) -> None:
+        """Run a command of our own catalogue on this machine; the client's words were but its name."""
+        try:
+            code, out, err = await run_here(collector.argv, collector.timeout_s, collector.max_output)
+        except OSError:
+            code, out, err = 127, b"", b""
+        if not self._chan.is_closing():
+            self._chan.write(out)
+            self._chan.write_stderr(err)
+        self._finish(code)
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         self._heard = self._loop.time()
@@ -145,11 +165,15 @@ class HostChannel(asyncssh.SSHServerSession[bytes]):
             self._program.clear()
 
     def eof_received(self) -> bool:
+        if self._work is not None:
+            return True  # a command that reads nothing is not ended by that
         self._finish(0)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
+        if self._work is not None:
+            self._work.cancel()
 
     def pause_writing(self) -> None:
         self._paused = True

@@ -23,6 +23,7 @@ from core.storage.setup_times import OWN_JOBS, PARTITIONS_AHEAD, REFRESH_ROLLUPS
 _LOG = get_logger(__name__)
 _TICK_S = 15.0
 _HOLD_EVERY_S = 600.0
+_TRIM_EVERY_S, _TRIM_ROWS = 3600.0, 10_000
 
 _RESULT = text("""
 INSERT INTO jumpwatch_jobs (job_id, name, last_run, last_ok, last_error, total_runs, total_failures)
@@ -40,6 +41,23 @@ LEFT JOIN jumpwatch_jobs o ON o.job_id = j.job_id
 WHERE j.scheduled AND j.job_id >= 1000 AND (o.last_run IS NULL OR o.last_run + j.schedule_interval <= :now)
 ORDER BY o.last_run NULLS FIRST, j.job_id
 """)
+
+_TRIM = text("""
+DELETE FROM findings WHERE finding_id IN (
+    SELECT finding_id FROM findings WHERE ts < :before ORDER BY ts LIMIT :most
+)
+""")
+
+
+async def trim_findings(database: Database, now: datetime) -> int:
+    """Drop the findings that are older than raw data may be; what still holds was stored again since. Returns rows."""
+    before, dropped = now - database.retention.raw_retention, 0
+    while True:  # in portions that no statement's time limit cuts
+        async with database.connect("drop old findings") as connection:
+            done = (await connection.execute(_TRIM, {"before": before, "most": _TRIM_ROWS})).rowcount
+        dropped += done
+        if done < _TRIM_ROWS:
+            return dropped
 
 
 async def _partitions(database: Database, now: datetime) -> None:
@@ -160,6 +178,8 @@ class Housekeeper:
         capability = self._database.capability
         if capability is None or (self._database.timescale and not capability.may_maintain):
             return 0
+        if capability.may_maintain:
+            await self._trim()
         if self._database.timescale and capability.background_workers:
             await self._look_after_retention()
             return 0
@@ -178,6 +198,16 @@ class Housekeeper:
             except InfrastructureException as error:
                 _LOG.warning("job failed", job=name, reason=error.message)
         return ran
+
+    async def _trim(self) -> None:
+        if self._clock.monotonic() < self._next.get(-1, 0.0):
+            return
+        self._next[-1] = self._clock.monotonic() + _TRIM_EVERY_S
+        try:
+            if dropped := await trim_findings(self._database, self._clock.now()):
+                _LOG.info("old findings dropped", rows=dropped)
+        except InfrastructureException as error:  # the other jobs are done all the same
+            _LOG.warning("old findings are kept", reason=error.message)
 
     async def _look_after_retention(self) -> None:
         if self._clock.monotonic() < self._next.get(0, 0.0):

@@ -16,17 +16,19 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from core.models import Host, HostSample, Transition
+from core.models import Host, HostFinding, HostSample, Transition
 from core.storage.engine import Database
 from core.storage.errors import PoisonError
 from core.storage.partitions import Coverage
-from core.storage.rows import ItemKey, Row, clean, sample_items, sample_rows, span, transition_rows
+from core.storage.rows import ItemKey, Row, clean, finding_rows, sample_items, sample_rows, span, transition_rows
 from core.storage.schema import SAMPLE_TABLES, SampleTable
 
 Key = TypeVar("Key")
 _FRESH = timedelta(seconds=30)  # rollups of ours reach to a minute ago; older rows must be told to them
 _TRANSITION_COLUMNS = ("host_id", "ts", "old", "new", "reason", "detail")
 _TRANSITION_TYPES = ("int4", "timestamptz", "text", "text", "text", "text")
+_FINDING_COLUMNS = ("host_id", "kind", "ts", "status", "severity", "detail", "body")
+_FINDING_TYPES = ("int4", "text", "timestamptz", "text", "text", "text", "text")
 _HOST_IDS = "SELECT name, host_id FROM hosts WHERE name = ANY($1::text[])"
 _NEW_HOSTS = "INSERT INTO hosts (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING"
 _ITEM_IDS = """
@@ -108,6 +110,18 @@ class Ingest:
             rows = transition_rows(transitions, _over(found, self._hosts))
             await connection.execute(
                 _unnest_sql("transitions", _TRANSITION_COLUMNS, _TRANSITION_TYPES), *zip(*rows, strict=True)
+            )
+        self._hosts.update(found)
+
+    async def findings(self, findings: Sequence[HostFinding]) -> None:
+        """Store findings; those that are there already are left alone."""
+        if not findings:
+            return
+        async with self._database.driver("store findings") as connection:
+            found = await self._host_ids(connection, {finding.host for finding in findings})
+            rows = finding_rows(findings, _over(found, self._hosts))
+            await connection.execute(
+                _unnest_sql("findings", _FINDING_COLUMNS, _FINDING_TYPES), *zip(*rows, strict=True)
             )
         self._hosts.update(found)
 

@@ -15,6 +15,7 @@ from core.models import (
     DiskFigures,
     FilesystemFigures,
     Host,
+    HostFinding,
     HostSample,
     HostState,
     InterfaceFigures,
@@ -23,6 +24,7 @@ from core.models import (
     Transition,
 )
 from core.storage.engine import Database
+from core.storage.finding_body import finding_from
 from core.storage.rows import unpack_sections
 from core.storage.schema import (
     DISK_SAMPLES,
@@ -36,6 +38,7 @@ from core.storage.schema import (
 MAX_AGE = timedelta(minutes=15)
 _FIRST = 1 + HOST_SAMPLES.columns.index(SYSTEM_COLUMNS[0])
 _SYSTEM = slice(_FIRST, _FIRST + len(SYSTEM_COLUMNS))  # of a row of LATEST; by name each would be looked up
+FINDING_AGE = timedelta(days=1)  # one that stays the same is stored again four times a day
 ITEM_AGE = timedelta(seconds=90)  # df comes in fewer frames than the rest
 
 LATEST = text(f"""
@@ -56,6 +59,12 @@ _TRANSITIONS = text("""
 SELECT h.name AS host, t.ts, t.old, t.new, t.reason, t.detail FROM transitions t JOIN hosts h USING (host_id)
 WHERE t.ts > :low AND t.ts <= :at AND (CAST(:host AS text) IS NULL OR h.name = :host)
 ORDER BY t.ts DESC, t.transition_id DESC LIMIT :most
+""")
+_FINDINGS = text("""
+SELECT DISTINCT ON (f.host_id, f.kind) h.name AS host, f.kind, f.ts, f.status, f.severity, f.detail, f.body
+FROM findings f JOIN hosts h USING (host_id)
+WHERE f.ts > :low AND f.ts <= :at AND (CAST(:host AS text) IS NULL OR h.name = :host)
+ORDER BY f.host_id, f.kind, f.ts DESC
 """)
 _NEWEST = text("""
 SELECT max(s.ts) FROM hosts h CROSS JOIN LATERAL (
@@ -173,6 +182,20 @@ async def transitions(
 
 def _transition(row: Any) -> Transition:
     return Transition(row.host, row.ts, HostState(row.old), HostState(row.new), Reason(row.reason), row.detail)
+
+
+async def findings(
+    database: Database, at: datetime | None = None, *, max_age: timedelta = FINDING_AGE, host: str | None = None
+) -> dict[str, dict[str, HostFinding]]:
+    """Return by host and kind the newest finding at a moment (None: now), none older than ``max_age``."""
+    at = at or datetime.now(UTC)
+    found: dict[str, dict[str, HostFinding]] = defaultdict(dict)
+    async with database.connect("read the findings") as connection:
+        rows = (await connection.execute(_FINDINGS, {"at": at, "low": at - max_age, "host": host})).all()
+    for row in rows:
+        finding = finding_from(row.kind, row.status, row.severity, row.detail, row.body)
+        found[row.host][row.kind] = HostFinding(row.host, row.ts, finding)
+    return dict(found)
 
 
 async def newest(database: Database, since: datetime | None = None) -> datetime | None:

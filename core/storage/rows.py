@@ -9,7 +9,8 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from core.models import HostSample, SectionStatus, Transition
+from core.models import HostFinding, HostSample, SectionStatus, Transition
+from core.storage.finding_body import pack_body
 from core.storage.schema import (
     DISK_SAMPLES,
     FILESYSTEM_SAMPLES,
@@ -131,6 +132,26 @@ def transition_rows(transitions: Iterable[Transition], hosts: Mapping[str, int])
     return [
         (hosts[t.host], t.ts, t.old.value, t.new.value, t.reason.value, clean(t.detail)[:2000]) for t in transitions
     ]
+
+
+def finding_rows(findings: Iterable[HostFinding], hosts: Mapping[str, int]) -> list[Row]:
+    """Return the rows of the table of findings: host_id, kind, ts, status, severity, detail, body."""
+    rows = []
+    for each in findings:
+        found = each.finding
+        body = pack_body(found)
+        rows.append(
+            (
+                hosts[each.host],
+                clean(found.kind)[:200],
+                each.ts,
+                found.status.value,
+                found.severity,
+                clean(found.detail)[:2000],
+                body and clean(body),
+            )
+        )
+    return rows
 
 
 def span(samples: Iterable[HostSample]) -> tuple[datetime, datetime]:

@@ -113,6 +113,20 @@ transitions = Table(
     UniqueConstraint("host_id", "ts", "old", "new"),
     Index("transitions_ts", "ts"),
 )
+findings = Table(
+    "findings",
+    metadata,
+    Column("finding_id", BigInteger, Identity(), primary_key=True),
+    Column("host_id", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("ts", UTC_TIME, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=text("''")),
+    Column("body", Text),  # JSON: the finding's value; null where it has none
+    UniqueConstraint("host_id", "kind", "ts"),
+    Index("findings_ts", "ts"),
+)
 audit = Table(
     "audit",
     metadata,

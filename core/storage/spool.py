@@ -7,6 +7,7 @@ another console replays only what a dead one left. Nothing is synced: the page c
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import struct
 import time
@@ -18,11 +19,19 @@ from pathlib import Path
 
 from core.exceptions import ConfigurationError
 from core.models import HostSample
+from core.storage.engine import Database
 from core.storage.spool_records import Record, decode, encode, is_sample
 
 _HEAD = struct.Struct(">II")
 _MAX_RECORD = 4 << 20
 _WINDOW = 2 * _MAX_RECORD  # read at once, whatever the size of the file: a whole record always fits
+
+
+def spool_folder(state_dir: Path, database: Database) -> Path:
+    """Return the spool's folder for this very database: samples never end in another one."""
+    settings, address = database.settings, database.address
+    target = f"{settings.host}:{settings.port}/{settings.name}" if address is None else address.kind
+    return state_dir / hashlib.sha256(target.encode()).hexdigest()[:12]
 
 
 @dataclass(slots=True)

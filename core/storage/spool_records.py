@@ -1,4 +1,4 @@
-"""Samples and transitions as the bytes of a spool's record, and back; pure."""
+"""Samples, transitions and findings as the bytes of a spool's record, and back; pure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from core.models import (
     DiskFigures,
     FilesystemFigures,
+    HostFinding,
     HostSample,
     HostState,
     InterfaceFigures,
@@ -19,8 +20,9 @@ from core.models import (
     SystemFigures,
     Transition,
 )
+from core.storage.finding_body import finding_from, pack_body
 
-Record = HostSample | Transition
+Record = HostSample | Transition | HostFinding
 _SYSTEM = tuple(field.name for field in fields(SystemFigures))
 _FILESYSTEM = tuple(field.name for field in fields(FilesystemFigures))
 _DISK = tuple(field.name for field in fields(DiskFigures))
@@ -33,6 +35,12 @@ def encode(record: Record) -> bytes:
         flat: list[Any] = [
             "t", record.host, record.ts.timestamp(), record.old.value, record.new.value, record.reason.value,
             record.detail,
+        ]  # fmt: skip
+    elif isinstance(record, HostFinding):
+        found = record.finding
+        flat = [
+            "f", record.host, record.ts.timestamp(), found.kind, found.status.value, found.severity, found.detail,
+            pack_body(found),
         ]  # fmt: skip
     else:
         flat = [
@@ -49,7 +57,7 @@ def _pack(things: Sequence[Any] | None, names: tuple[str, ...]) -> list[list[Any
 
 
 def is_sample(payload: bytes) -> bool:
-    """Tell a sample's payload from a transition's without reading it."""
+    """Tell a sample's payload from other records' without reading it."""
     return payload.startswith(b'["s"')
 
 
@@ -59,6 +67,9 @@ def decode(payload: bytes) -> Record:
     if flat[0] == "t":
         _, host, ts, old, new, reason, detail = flat
         return Transition(host, _time(ts), HostState(old), HostState(new), Reason(reason), detail)
+    if flat[0] == "f":
+        _, host, ts, kind, status, severity, detail, body = flat
+        return HostFinding(host, _time(ts), finding_from(kind, status, severity, detail, body))
     _, host, ts, seq, boot, uptime, clock, system, filesystems, disks, interfaces, sections, interval = flat
     return HostSample(
         host=host,

@@ -39,6 +39,8 @@ _OWN = {
     "WHERE ts >= coalesce(CAST(:since AS timestamptz), TIMESTAMPTZ '-infinity')",
     "transitions": "SELECT count(*) FROM transitions "
     "WHERE ts >= coalesce(CAST(:since AS timestamptz), TIMESTAMPTZ '-infinity')",
+    "findings": "SELECT count(*) FROM findings WHERE ts >= coalesce(CAST(:since AS timestamptz), "
+    "TIMESTAMPTZ '-infinity')",
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,26 +13,19 @@ from typing import TypeVar
 from core.config import RetentionSettings
 from core.exceptions import InfrastructureException
 from core.logging import get_logger
-from core.models import HostSample, Transition, WriterStats
+from core.models import HostFinding, HostSample, Transition, WriterStats
 from core.ports import Clock, SystemClock
 from core.storage.engine import Database
 from core.storage.errors import PoisonError
 from core.storage.ingest import Ingest
-from core.storage.spool import Segment, Spool
+from core.storage.spool import Segment, Spool, spool_folder
 from core.storage.spool_records import Record
 
 _LOG = get_logger(__name__)
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 15.0
 _ADOPT_EVERY_S = 60.0
 _T = TypeVar("_T")
-_R = TypeVar("_R", HostSample, Transition)
-
-
-def spool_folder(state_dir: Path, database: Database) -> Path:
-    """Return the spool's folder for this very database: samples never end in another one."""
-    settings, address = database.settings, database.address
-    target = f"{settings.host}:{settings.port}/{settings.name}" if address is None else address.kind
-    return state_dir / hashlib.sha256(target.encode()).hexdigest()[:12]
+_R = TypeVar("_R", HostSample, Transition, HostFinding)
 
 
 class BatchWriter:
@@ -75,6 +67,10 @@ class BatchWriter:
     def put_transition(self, transition: Transition) -> None:
         """Take a transition, as ``put`` does."""
         self._take(transition)
+
+    def put_finding(self, finding: HostFinding) -> None:
+        """Take a finding, as ``put`` does."""
+        self._take(finding)
 
     def _take(self, record: Record) -> None:
         if len(self._queue) >= self._limit:
@@ -206,10 +202,13 @@ class BatchWriter:
         return True
 
     async def _store_some(self, batch: Sequence[Record]) -> None:
-        samples = [record for record in batch if isinstance(record, HostSample)]
-        transitions = [record for record in batch if isinstance(record, Transition)]
-        await self._halving(samples, lambda some: self._ingest.samples(some, fresh=True, now=self._clock.now()))
-        await self._halving(transitions, self._ingest.transitions)
+        def of(kind: type[_R]) -> list[_R]:
+            return [record for record in batch if isinstance(record, kind)]
+
+        now = self._clock.now()
+        await self._halving(of(HostSample), lambda some: self._ingest.samples(some, fresh=True, now=now))
+        await self._halving(of(Transition), self._ingest.transitions)
+        await self._halving(of(HostFinding), self._ingest.findings)
 
     async def _halving(self, batch: Sequence[_R], store: Callable[[Sequence[_R]], Awaitable[None]]) -> None:
         """Store a batch; one bad row never blocks the rest: it is found by halving, reported and counted."""

@@ -26,7 +26,18 @@ from core.exceptions import (
     ValidationError,
 )
 from core.live_state import LiveState
-from core.models import DatabaseState, Host, HostState, PlanRequest, PollerRole, StorageMode, Transition
+from core.models import (
+    DatabaseState,
+    Finding,
+    Host,
+    HostFinding,
+    HostState,
+    PlanRequest,
+    PollerRole,
+    SectionStatus,
+    StorageMode,
+    Transition,
+)
 from core.operations import Gate, Operations
 from core.ports import SystemClock
 from core.storage import plots, queries
@@ -161,6 +172,7 @@ async def test_a_reader_sees_all_and_writes_nothing(world: World) -> None:
     assert isinstance(said, BusinessLogicError) and "db roles" in said.message and "as wanted" in said.message
     for work in (
         Ingest(reader).samples([sample("host0", NOW)], fresh=True),
+        Ingest(reader).findings([HostFinding("host0", NOW, Finding("drives", SectionStatus.ABSENT))]),
         Ingest(reader).transitions([Transition("host0", NOW, HostState.UNKNOWN, HostState.ONLINE)]),
         sync_hosts(reader, [Host("host0")]),
         StorageAudit(reader).intent(action="x", actor="y", plan={}),
@@ -227,6 +239,7 @@ async def test_a_writer_stores_and_drops_nothing(world: World) -> None:
     for fresh in (True, False):
         await ingest.samples(batch, fresh=fresh)
     await ingest.transitions([Transition("new", NOW, HostState.UNKNOWN, HostState.ONLINE)])
+    await ingest.findings([HostFinding("new", NOW, Finding("drives", SectionStatus.ABSENT))])
     await sync_hosts(writer, [Host("new", "10.0.0.9"), Host("newer")])
     assert await StorageAudit(writer).intent(action="x", actor="y", plan={})
     await Housekeeper(writer).run_due()

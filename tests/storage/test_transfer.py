@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from core.exceptions import ResourceConflictError
-from core.models import Host, HostState, Outcome, Transition
+from core.models import Finding, Host, HostFinding, HostState, Outcome, SectionStatus, ServiceFigures, Transition
 from core.retention import apply_retention, plan_retention
 from core.storage.audit import StorageAudit
 from core.storage.chunks import StorageChunks
@@ -60,6 +60,8 @@ async def fill(database: Database, hosts: int = 2, days: int = 10) -> None:
         for age in range(1, 6)
     ]
     await Ingest(database).transitions(down)
+    dead = Finding("services", SectionStatus.OK, (ServiceFigures("nginx.service", active="failed"),), "a\tb", "error")
+    await Ingest(database).findings([HostFinding("host0", NOW - DAY * age, dead) for age in range(1, 4)])
     audit = StorageAudit(database)
     entry = await audit.intent(action="chunk.compress", actor="anna", plan={"targets": ["x"]})
     await audit.outcome(entry, Outcome(True, entry, "done"))
@@ -114,9 +116,10 @@ async def test_everything_goes_over_and_what_comes_later_too(pair: tuple[Databas
     late = NOW - timedelta(hours=30, minutes=11)
     await Ingest(source).samples([sample("host0", late), sample("new", NOW - timedelta(minutes=3))], fresh=False)
     await Ingest(source).transitions([Transition("new", NOW, HostState.UNKNOWN, HostState.ONLINE)])
+    await Ingest(source).findings([HostFinding("new", NOW, Finding("drives", SectionStatus.ABSENT))])
     again = await transfer(source, target)
     assert again.ok, again
-    for table in (*(table.name for table in SAMPLE_TABLES), "hosts", "items", "transitions", "audit"):
+    for table in (*(table.name for table in SAMPLE_TABLES), "hosts", "items", "transitions", "findings", "audit"):
         assert await rows(source, table) == await rows(target, table), table
     # The target numbers on after the ids that it was given.
     await Ingest(target).samples([sample("newer", NOW)], fresh=True)

@@ -18,7 +18,7 @@ import pytest
 
 from core.config import DatabaseSettings, RetentionSettings
 from core.exceptions import DatabaseConnectionError
-from core.models import DatabaseState, DiskFigures, HostState, Transition
+from core.models import DatabaseState, DiskFigures, Finding, HostFinding, HostState, SectionStatus, Transition
 from core.storage import queries
 from core.storage.engine import Database
 from core.storage.ingest import Ingest
@@ -62,12 +62,13 @@ async def test_put_stores_and_counts(database: Database, tmp_path: Path) -> None
         for number in range(300):
             writer.put(sample(f"host{number % 5}", NOW - timedelta(seconds=number), number))
         writer.put_transition(Transition("host1", NOW, HostState.UNKNOWN, HostState.ONLINE))
+        writer.put_finding(HostFinding("host1", NOW, Finding("drives", SectionStatus.ABSENT)))
         await until(lambda: writer.stats().stored == 300 and writer.stats().spooled == 0)
         stats = writer.stats()
         assert (stats.queued, stats.spooled, stats.dropped, stats.last_error) == (0, 0, 0, None)
         await until(lambda: writer.stats().last_flush is not None)
     assert await count(database, "host_samples") == 300
-    assert await count(database, "transitions") == 1
+    assert await count(database, "transitions") == 1 and await count(database, "findings") == 1
 
 
 async def test_stop_drains_the_queue(database: Database, tmp_path: Path) -> None:
@@ -176,6 +177,7 @@ async def test_nothing_is_lost_while_the_server_is_down(
         await server.stop()
         await feed(300)
         writer.put_transition(Transition("host1", NOW, HostState.ONLINE, HostState.OFFLINE))
+        writer.put_finding(HostFinding("host1", NOW, Finding("drives", SectionStatus.ABSENT)))
         await until(lambda: writer.stats().spooled > 0)
         view = await database.view()
         assert view.state is DatabaseState.AWAY and view.detail
@@ -186,7 +188,7 @@ async def test_nothing_is_lost_while_the_server_is_down(
         await until(lambda: writer.stats().spooled == 0 and writer.stats().stored >= put)
         assert writer.stats().dropped == 0
     assert await count(database, "host_samples") == put == 500
-    assert await count(database, "transitions") == 1
+    assert await count(database, "transitions") == 1 and await count(database, "findings") == 1
     assert (await database.view()).state is DatabaseState.CONNECTED
 
 

@@ -1,0 +1,115 @@
+"""Which slow collectors run where, from settings, inventory and plugins; what is odd is said once and stops nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from core.collectors.catalog import COLLECTORS, check, services_of
+from core.collectors.collector import Collector
+from core.config import ApplicationSettings, MonitoringSettings
+from core.exceptions import ConfigurationError, ValidationError
+from core.inventory.checks import Check, load_checks
+from core.live_state import LiveState
+from core.models import Host
+from core.plugins import load_plugins
+from core.polling.inspector import Inspection
+from core.polling.pace import Pace
+from core.ports import Clock
+
+OFF, ALL = "off", "all"
+_SOON_S = 3.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What the user added: collectors of plugins, checks, and what is wrong with them."""
+
+    collectors: Mapping[str, Collector] = field(default_factory=dict)
+    checks: tuple[tuple[Check, Collector], ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+def load_extras(settings: ApplicationSettings) -> Extras:
+    """Load plugins and checks.toml; blocks, and runs the plugins' code."""
+    plugins = load_plugins(settings.config_dir / "collectors")
+    faults, checks = list(plugins.faults), list[tuple[Check, Collector]]()
+    try:
+        for one in load_checks(settings.inventory_file.with_name("checks.toml")):
+            argv = ("sudo", "-n", *one.argv) if one.sudo else one.argv
+            try:
+                made = check(one.name, argv, interval_s=one.interval_s, timeout_s=one.timeout_s)
+                checks.append((one, made))
+            except ValidationError as exc:
+                faults.append(exc.message)
+    except ConfigurationError as exc:
+        faults.append(f"{exc.message}; no check runs")
+    return Extras(plugins.collectors, tuple(checks), tuple(faults))
+
+
+class Choice:
+    """The collectors of each host: those that the host names, else those of the settings, else all; and its checks."""
+
+    def __init__(self, extras: Extras, monitoring: MonitoringSettings, say: Say) -> None:
+        self._say, self._told = say, set[str]()
+        intervals = dict(word.split("=", 1) for word in monitoring.collector_intervals)
+        known = {**COLLECTORS, **extras.collectors}
+        self._known = {
+            name: replace(one, interval_s=float(intervals[name])) if name in intervals else one
+            for name, one in known.items()
+        }
+        self._checks = extras.checks
+        self._standard = self._named(monitoring.collectors, "JUMPWATCH_MONITORING_COLLECTORS")
+        if not monitoring.collectors:
+            self._standard = tuple(known)
+        self._unknown(intervals, "JUMPWATCH_MONITORING_COLLECTOR_INTERVALS")
+
+    def __len__(self) -> int:
+        return len(self._known) + len(self._checks)
+
+    def __call__(self, host: Host) -> Sequence[Collector]:
+        """Return the collectors that run on the host."""
+        names = self._standard
+        if host.collectors is not None:
+            names = self._named(host.collectors, f"collectors of {host.name}")
+        self._unknown([name for name in host.sudo if name != ALL], f"sudo of {host.name}")
+        chosen = {name: self._known[name] for name in names}
+        if host.services and (base := chosen.get("services")):
+            try:
+                chosen["services"] = replace(services_of(host.services), interval_s=base.interval_s)
+            except ValidationError as exc:
+                self._once(f"services of {host.name}", exc.message)
+        return (*chosen.values(), *(made for one, made in self._checks if one.runs_on(host)))
+
+    def _named(self, names: Sequence[str], where: str) -> tuple[str, ...]:
+        if OFF in names:
+            return ()
+        self._unknown(names, where)
+        return tuple(dict.fromkeys(name for name in names if name in self._known))
+
+    def _unknown(self, names: Sequence[str] | Mapping[str, str], where: str) -> None:
+        if unknown := [name for name in names if name not in self._known]:
+            self._once(where, f"no collector is called {', '.join(unknown)} (there are {', '.join(self._known)})")
+
+    def _once(self, where: str, text: str) -> None:
+        if where not in self._told:
+            self._told.add(where)
+            self._say(f"{where}: {text}")
+
+
+def make_inspection(
+    settings: ApplicationSettings, extras: Extras, live: LiveState, clock: Clock, say: Say
+) -> Inspection:
+    """Return what the inspectors share, as the settings say."""
+    monitoring = settings.monitoring
+    for fault in extras.faults:
+        say(fault)
+    choice = Choice(extras, monitoring, say)
+    pace = Pace(clock, per_s=monitoring.commands_per_s, at_once=monitoring.commands_at_once)
+
+    def spread() -> float:
+        """As long as the first commands of all hosts take at that pace."""
+        return max(_SOON_S, live.host_count * len(choice) / monitoring.commands_per_s)
+
+    return Inspection(choice, pace, spread)
