@@ -30,12 +30,23 @@ _SLOW_SECTIONS_KEPT_S = 60.0  # df runs less often than the loop: its figures st
 
 def fullest(sample: HostSample) -> float | None:
     """Return the highest used percentage of the sample's filesystems."""
-    return max((p for f in sample.filesystems or () if (p := f.used_pct) is not None), default=None)
+    most = None
+    for f in sample.filesystems or ():
+        used, free = f.used, f.available
+        if used is not None and free is not None and used + free > 0:
+            share = 100.0 * used / (used + free)
+            if most is None or share > most:
+                most = share
+    return most
 
 
 def _net(sample: HostSample) -> float | None:
-    rates = [r for i in sample.interfaces or () for r in (i.rx_bps, i.tx_bps) if r is not None]
-    return sum(rates) if rates else None
+    total = None
+    for i in sample.interfaces or ():
+        for rate in (i.rx_bps, i.tx_bps):
+            if rate is not None:
+                total = rate if total is None else total + rate
+    return total
 
 
 def _busiest(sample: HostSample) -> float | None:

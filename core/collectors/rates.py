@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from operator import sub
+from typing import Any, Generic, TypeVar
 
 from core.collectors.text import name_of
 
 Row = TypeVar("Row", bound=tuple[bytes, ...])
-Counters = TypeVar("Counters", bound=tuple[int, ...])
+Counters = TypeVar("Counters", bound=Sequence[int])
 Figures = TypeVar("Figures")
 MIN_INTERVAL_S = 0.05  # uptime has steps of 0.01 s: a shorter interval would be mostly rounding
 
 
 def deltas(before: Sequence[int], now: Sequence[int]) -> list[int] | None:
     """Return the growth of each counter, or None where any of them went back: then none can be trusted."""
-    grown = [b - a for a, b in zip(before, now, strict=True)]
+    grown = list(map(sub, now, before))
     return grown if min(grown, default=0) >= 0 else None
 
 
@@ -68,3 +69,22 @@ class Devices(Generic[Row, Counters, Figures]):
             now[name] = self._counters(rows[index])
         figures = self._figures
         return tuple([figures(name, before.get(name), counters, seconds) for name, counters in now.items()])
+
+    def take(
+        self, names: Sequence[str], ints: Sequence[int], at: int, width: int, seconds: float | None
+    ) -> tuple[Figures, ...]:
+        """Return the same for counters that are numbers already: ``width`` of them for each name, from ``at`` on."""
+        before, now, figures = self._before, {}, self._figures
+        made = []
+        for name in names:
+            counters: Any = ints[at : at + width]
+            now[name] = counters
+            made.append(figures(name, before.get(name), counters, seconds))
+            at += width
+        self._before = now
+        return tuple(made)
+
+    @property
+    def chosen(self) -> Sequence[tuple[str, int]]:
+        """The devices shown, each with the number of its line."""
+        return self._chosen
