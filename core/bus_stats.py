@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -32,3 +33,32 @@ class BusStats:
 
     published: Mapping[str, int]
     subscribers: Mapping[str, LaneStats]
+
+
+def lane_stats(
+    offered: Mapping[type, int],
+    *,
+    waiting: Counter[type],
+    failed: Counter[type],
+    dropped: Counter[type],
+    coalesced: Counter[type],
+    depth: int,
+    lag_s: float,
+) -> LaneStats:
+    """Work out a lane's figures: what was offered by type and went no other way was delivered."""
+    by_type = {
+        kind: Counts(
+            delivered=count - sum(c[kind] for c in (waiting, failed, dropped, coalesced)),
+            failed=failed[kind],
+            dropped=dropped[kind],
+            coalesced=coalesced[kind],
+        )
+        for kind, count in offered.items()
+    }
+    total = Counts(
+        delivered=sum(counts.delivered for counts in by_type.values()),
+        failed=failed.total(),
+        dropped=dropped.total(),
+        coalesced=coalesced.total(),
+    )
+    return LaneStats({kind.__name__: counts for kind, counts in by_type.items()}, total, depth, lag_s)

@@ -13,13 +13,15 @@ from typing import Any
 
 import structlog
 
-from core.bus_stats import Counts, LaneStats
+from core.bus_stats import LaneStats, lane_stats
+from core.holds import Hold
 
 Handler = Callable[[Any], Awaitable[None] | None]
 log = structlog.get_logger("core.bus")
 
 # A busy lane never starves the screen: after so many events it looks at the clock, and goes on until its turn is over
 _STRETCH, _TURN_S = 64, 0.0005
+_SILENT_S = 1.0  # a handler that fails on every event must not fill the log
 
 
 class Policy(StrEnum):
@@ -29,22 +31,6 @@ class Policy(StrEnum):
     DROP_NEWEST = "drop-newest"
     COALESCE = "coalesce"  # the newest of each key stays, in the place of the first
     BLOCK = "block"  # ``emit`` waits up to the timeout, then the event is dropped and counted
-
-
-class Hold:
-    """An event before a full lane, and the emitter that waits with it; ``settled`` once the lane answers for it."""
-
-    __slots__ = ("event", "settled", "wake")
-
-    def __init__(self, event: Any) -> None:
-        self.event, self.settled = event, False
-        self.wake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def settle(self) -> None:
-        """The lane has taken the event, or counted it as dropped: the emitter may go on."""
-        self.settled = True
-        if not self.wake.done():
-            self.wake.set_result(None)
 
 
 class Subscription:
@@ -66,6 +52,7 @@ class Subscription:
         block_timeout_s: float,
         batch: bool,
         published_before: Mapping[type, int],
+        refill: Callable[[], None],
     ) -> None:
         if capacity < 1:
             raise ValueError("capacity must be at least 1")
@@ -73,6 +60,7 @@ class Subscription:
             raise ValueError("a key goes with the policy coalesce, and only with it")
         self.types, self.name, self.capacity, self.block_timeout_s = types, name, capacity, block_timeout_s
         self.policy, self._handler, self._key, self._before = policy, handler, key, published_before
+        self._refill = refill  # has the bus put into the lanes what it still holds
         self._is_async, self._batch = inspect.iscoroutinefunction(handler), batch
         self.queue: deque[Any] = deque()  # events, or where they are coalesced their keys
         self._keyed: dict[Hashable, Any] = {}
@@ -85,6 +73,7 @@ class Subscription:
         self._dropped: Counter[type] = Counter()
         self._coalesced: Counter[type] = Counter()
         self._since, self._mark_at, self._ahead = 0.0, 0.0, 0
+        self._untold, self._silent_until = 0, 0.0
 
     @property
     def depth(self) -> int:
@@ -102,27 +91,15 @@ class Subscription:
 
     def stats(self, published: Mapping[type, int]) -> LaneStats:
         """Work out this moment's figures from what was published by type."""
-        waiting = Counter(map(type, chain(self._held(), self._handled())))
-        by_type = {
-            kind: Counts(
-                delivered=count
-                - self._before.get(kind, 0)
-                - sum(c[kind] for c in (waiting, self._failed, self._dropped, self._coalesced)),
-                failed=self._failed[kind],
-                dropped=self._dropped[kind],
-                coalesced=self._coalesced[kind],
-            )
-            for kind, count in published.items()
-            if issubclass(kind, self.types)
-        }
-        counts = by_type.values()
-        total = Counts(
-            delivered=sum(c.delivered for c in counts),
-            failed=self._failed.total(),
-            dropped=self._dropped.total(),
-            coalesced=self._coalesced.total(),
+        return lane_stats(
+            {k: n - self._before.get(k, 0) for k, n in published.items() if issubclass(k, self.types)},
+            waiting=Counter(map(type, chain(self._held(), self._handled()))),
+            failed=self._failed,
+            dropped=self._dropped,
+            coalesced=self._coalesced,
+            depth=self.depth,
+            lag_s=self.lag_s,
         )
-        return LaneStats({kind.__name__: c for kind, c in by_type.items()}, total, self.depth, self.lag_s)
 
     def _held(self) -> list[Any]:
         """What waits in the lane, and before it with its emitters."""
@@ -153,13 +130,24 @@ class Subscription:
             self._wake()
         return True
 
+    def take(self, events: list[Any]) -> None:
+        """Offer events in one go; those that a full blocking lane has no room for are dropped."""
+        if self._key is None and not self._ending and len(self.queue) + len(events) <= self.capacity:
+            self.queue.extend(events)
+            if self._asleep is not None:
+                self._wake()
+            return
+        for event in events:
+            if not self.offer(event):
+                self.drop(event)
+
     def _offer_keyed(self, key_of: Callable[[Any], Hashable], event: Any) -> None:
         try:
             key = key_of(event)
             replaced = self._keyed.get(key)
-        except Exception:  # the subscriber's fault, as in _deliver: the emitter never hears of it
+        except Exception:  # noqa: BLE001 - the subscriber's fault, as in _deliver: the emitter never hears of it
             self._failed[type(event)] += 1
-            log.exception("event key failed", subscriber=self.name, event_type=type(event).__name__)
+            self._complain("event key failed", event)
             return
         if replaced is not None:
             self._coalesced[type(replaced)] += 1
@@ -168,6 +156,14 @@ class Subscription:
                 self._drop_first(self._keyed.pop(self.queue.popleft()))
             self.queue.append(key)
         self._keyed[key] = event
+
+    def _complain(self, what: str, event: Any) -> None:
+        """Log the fault at hand; one that goes on is told once a second at most, with how often it came."""
+        self._untold += 1
+        if monotonic() >= self._silent_until:
+            kind, times = type(event).__name__, self._untold
+            log.exception(what, subscriber=self.name, event_type=kind, times=times)
+            self._untold, self._silent_until = 0, monotonic() + _SILENT_S
 
     def drop(self, event: Any) -> None:
         """Count an event that the handler will not see."""
@@ -234,6 +230,7 @@ class Subscription:
     async def run(self) -> None:
         """Deliver in order until finished and empty; a failing handler is logged and counted, the others follow."""
         while True:
+            self._refill()
             if self.depth:
                 await self._turn()
             if self.depth:
@@ -276,7 +273,7 @@ class Subscription:
                 if isinstance(exc, asyncio.CancelledError) and _cancelled():
                     raise
                 self._failed.update(map(type, self._handled()))
-                log.exception("event handler failed", subscriber=self.name, event_type=type(event).__name__)
+                self._complain("event handler failed", event)
         self._in_hand = None
 
     def _gather(self, first: Any, count: int) -> Any:

@@ -11,7 +11,7 @@ import statistics
 from time import perf_counter
 
 from core.events import Counts, EventBus, HostPolled, Policy
-from tests.bench.bus_peers import BURST, PEERS, Counter, Way
+from tests.bench.bus_peers import BURST, PEERS, Counter, Way, all_seen
 from tests.bench.figures import Figure
 
 
@@ -24,7 +24,7 @@ def check(bus: EventBus, events: int) -> None:
 
 async def ours(events: int, subscribers: int, *, batch: bool = False) -> float:
     """Events a second through the bus, error isolation and statistics on."""
-    bus, counters = EventBus(), [Counter(events) for _ in range(subscribers)]
+    bus, counters = EventBus(), [Counter() for _ in range(subscribers)]
     for counter in counters:
         bus.subscribe(HostPolled, counter.handle_all if batch else counter.handle, capacity=BURST, batch=batch)
     event = HostPolled(host="web-01")
@@ -34,8 +34,7 @@ async def ours(events: int, subscribers: int, *, batch: bool = False) -> float:
             for _ in range(BURST):
                 bus.emit_nowait(event)
             sent += BURST
-            while any(counter.seen < sent for counter in counters):
-                await asyncio.sleep(0)
+            await all_seen(counters, sent)
         took = perf_counter() - started
         check(bus, events)
     return events / took
@@ -48,7 +47,7 @@ async def ours_batch(events: int, subscribers: int) -> float:
 
 async def ours_held(events: int, subscribers: int) -> float:
     """Events a second with ``emit`` before lanes that block."""
-    bus, counters = EventBus(), [Counter(events) for _ in range(subscribers)]
+    bus, counters = EventBus(), [Counter() for _ in range(subscribers)]
     for counter in counters:
         bus.subscribe(HostPolled, counter.handle, capacity=BURST, policy=Policy.BLOCK)
     event = HostPolled(host="web-01")
@@ -56,8 +55,7 @@ async def ours_held(events: int, subscribers: int) -> float:
         started = perf_counter()
         for _ in range(events):
             await bus.emit(event)
-        for counter in counters:
-            await counter.done.wait()
+        await all_seen(counters, events)
         took = perf_counter() - started
         await asyncio.sleep(0)
         check(bus, events)

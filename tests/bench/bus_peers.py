@@ -27,19 +27,21 @@ log = structlog.get_logger("bench")
 class Counter:
     """A subscriber that only counts."""
 
-    def __init__(self, expected: int) -> None:
-        self.seen, self.expected = 0, expected
-        self.done = asyncio.Event()
+    def __init__(self) -> None:
+        self.seen = 0
 
     async def handle(self, event: HostPolled) -> None:
         self.seen += 1
-        if self.seen == self.expected:
-            self.done.set()
 
     async def handle_all(self, events: list[HostPolled]) -> None:
         self.seen += len(events)
-        if self.seen == self.expected:
-            self.done.set()
+
+
+async def all_seen(counters: list[Counter], events: int) -> None:
+    """Let the loop run until every subscriber has seen so many events."""
+    for counter in counters:
+        while counter.seen < events:
+            await asyncio.sleep(0)
 
 
 class QueueLane:
@@ -79,7 +81,7 @@ class QueueBus:
 
 async def queue_bus(events: int, subscribers: int) -> float:
     """Events a second through a bus of one asyncio.Queue a subscriber."""
-    counters = [Counter(events) for _ in range(subscribers)]
+    counters = [Counter() for _ in range(subscribers)]
     lanes = [QueueLane(counter.handle) for counter in counters]
     bus = QueueBus({HostPolled: lanes})
     tasks = [asyncio.create_task(lane.serve()) for lane in lanes]
@@ -87,8 +89,7 @@ async def queue_bus(events: int, subscribers: int) -> float:
     started = perf_counter()
     for _ in range(events):
         await bus.emit(event)
-    for counter in counters:
-        await counter.done.wait()
+    await all_seen(counters, events)
     took = perf_counter() - started
     for task in tasks:
         task.cancel()
@@ -98,7 +99,7 @@ async def queue_bus(events: int, subscribers: int) -> float:
 async def queues(events: int, subscribers: int) -> float:
     """Events a second through one asyncio.Queue a subscriber."""
     lanes: list[asyncio.Queue[HostPolled]] = [asyncio.Queue(BURST) for _ in range(subscribers)]
-    counters = [Counter(events) for _ in lanes]
+    counters = [Counter() for _ in lanes]
 
     async def serve(lane: asyncio.Queue[HostPolled], counter: Counter) -> None:
         while True:
@@ -110,8 +111,7 @@ async def queues(events: int, subscribers: int) -> float:
     for _ in range(events):
         for lane in lanes:
             await lane.put(event)
-    for counter in counters:
-        await counter.done.wait()
+    await all_seen(counters, events)
     took = perf_counter() - started
     for task in tasks:
         task.cancel()
@@ -121,7 +121,7 @@ async def queues(events: int, subscribers: int) -> float:
 async def queue_bursts(events: int, subscribers: int) -> float:
     """Events a second through one asyncio.Queue a subscriber, filled and emptied without a wait an event."""
     lanes: list[asyncio.Queue[HostPolled]] = [asyncio.Queue(BURST) for _ in range(subscribers)]
-    counters = [Counter(events) for _ in lanes]
+    counters = [Counter() for _ in lanes]
 
     async def serve(lane: asyncio.Queue[HostPolled], counter: Counter) -> None:
         while True:
@@ -143,8 +143,7 @@ async def queue_bursts(events: int, subscribers: int) -> float:
             for lane in lanes:
                 lane.put_nowait(event)
         sent += BURST
-        while any(counter.seen < sent for counter in counters):
-            await asyncio.sleep(0)
+        await all_seen(counters, sent)
     took = perf_counter() - started
     for task in tasks:
         task.cancel()
@@ -153,7 +152,7 @@ async def queue_bursts(events: int, subscribers: int) -> float:
 
 async def direct(events: int, subscribers: int) -> float:
     """Events a second by awaiting each handler in turn: no isolation, no lanes."""
-    counters, event = [Counter(events) for _ in range(subscribers)], HostPolled(host="web-01")
+    counters, event = [Counter() for _ in range(subscribers)], HostPolled(host="web-01")
     started = perf_counter()
     for _ in range(events):
         for counter in counters:
@@ -165,7 +164,7 @@ async def blinker(events: int, subscribers: int) -> float:
     """Events a second through a blinker signal with coroutines."""
     from blinker import Signal
 
-    signal, counters, event = Signal(), [Counter(events) for _ in range(subscribers)], HostPolled(host="web-01")
+    signal, counters, event = Signal(), [Counter() for _ in range(subscribers)], HostPolled(host="web-01")
     for counter in counters:
         signal.connect(counter.handle)
     started = perf_counter()
@@ -180,7 +179,7 @@ async def pyee(events: int, subscribers: int) -> float:
 
     emitter, counters, event = (
         AsyncIOEventEmitter(),
-        [Counter(events) for _ in range(subscribers)],
+        [Counter() for _ in range(subscribers)],
         HostPolled(host="w"),
     )
     for counter in counters:
@@ -190,8 +189,7 @@ async def pyee(events: int, subscribers: int) -> float:
         emitter.emit("x", event)
         if n % BURST == 0:
             await asyncio.sleep(0)
-    for counter in counters:
-        await counter.done.wait()
+    await all_seen(counters, events)
     return events / (perf_counter() - started)
 
 

@@ -41,10 +41,10 @@ class Loop:
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
-    def samples(self, count: int, seconds: float = 15) -> list[HostSample]:
+    def samples(self, count: int, seconds: float = 60) -> list[HostSample]:
         return [self.assembler.feed(frame, datetime.now(UTC)) for frame in self.frames(count, seconds)]
 
-    def frames(self, count: int, seconds: float = 15) -> list[bytes]:
+    def frames(self, count: int, seconds: float = 60) -> list[bytes]:
         assert self.process.stdout is not None
         frames: list[bytes] = []
         end = time.monotonic() + seconds

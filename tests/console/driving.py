@@ -29,7 +29,7 @@ async def running(
         yield app, pilot, services
 
 
-async def until(pilot: Pilot[Any], met: Callable[[], bool], timeout_s: float = 5.0) -> None:
+async def until(pilot: Pilot[Any], met: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Wait until the condition is met."""
     async with asyncio.timeout(timeout_s):
         while not met():

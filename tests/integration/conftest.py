@@ -65,7 +65,7 @@ class Walk:
     def view(self) -> FleetView:
         return self.services.view
 
-    async def until(self, true: Callable[[FleetView], object], seconds: float = 30.0) -> None:
+    async def until(self, true: Callable[[FleetView], object], seconds: float = 90.0) -> None:
         """Wait until the program's own view says so."""
         try:
             async with asyncio.timeout(seconds):
@@ -76,7 +76,7 @@ class Walk:
             hosts = [(h.host.name, h.state.value, h.detail) for h in self.view.hosts]
             pytest.fail(f"not within {seconds} s: {lines} {self.view.database} {self.view.notices} {hosts}")
 
-    async def shown(self, text: str, seconds: float = 10.0) -> str:
+    async def shown(self, text: str, seconds: float = 60.0) -> str:
         """Wait until the screen shows the text; return the whole screen."""
         screen = ""
         try:

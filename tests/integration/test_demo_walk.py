@@ -40,7 +40,7 @@ async def confirm(walk: Walk) -> str:
 async def test_keys_alone_take_a_user_from_the_fleet_to_retention(home: Path) -> None:
     need("Node", not wasm_missing(), wasm_missing() or "")
     async with console(demo=True) as walk:
-        await walk.until(live, 15)
+        await walk.until(live)
         assert sum(h.host.simulated for h in walk.view.hosts) >= 11
         await walk.shown("online")
         await walk.pilot.press("enter")
@@ -82,8 +82,8 @@ async def test_without_node_the_demo_runs_on_embedded_and_says_so(
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     async with console(demo=True, size=(80, 24)) as walk:
-        await walk.until(live, 15)
-        await walk.until(lambda v: v.database.capability and len(v.database.chunks) >= 10, 60)
+        await walk.until(live)
+        await walk.until(lambda v: v.database.capability and len(v.database.chunks) >= 10)
         notice = " ".join(walk.view.notices)
         assert "embedded" in notice and "Node" in notice
         assert walk.view.database.ratio is None, "what cannot be compressed has no ratio"

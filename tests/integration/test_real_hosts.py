@@ -76,14 +76,14 @@ async def test_an_unknown_key_is_reviewed_by_keys_and_true_figures_follow(
         disk = os.statvfs("/")
         assert root.size == disk.f_blocks * disk.f_frsize
 
-        await walk.until(lambda v: v.writer.stored >= 3, 30)
+        await walk.until(lambda v: v.writer.stored >= 3)
         assert walk.view.writer.dropped == 0
 
         with Inventory.edit(inventory) as hosts:  # another terminal changes the inventory
             hosts.remove("closed")
             hosts.add(Host("later", "127.0.0.1", sshd.port, sshd.user, identity_files=(str(sshd.login_key),)))
             hosts.save()
-        await walk.until(lambda _: states(walk).get("later", ("",))[0] in (HostState.ONLINE, HostState.DEGRADED), 20)
+        await walk.until(lambda _: states(walk).get("later", ("",))[0] in (HostState.ONLINE, HostState.DEGRADED))
         assert "closed" not in states(walk) and states(walk)["real"][0] is not HostState.OFFLINE
 
 
@@ -112,7 +112,7 @@ async def test_a_second_console_looks_on_and_takes_over_when_the_first_is_killed
                 seen = next(h.sample for h in walk.view.hosts if h.sample)
                 assert states(walk)["real"][0] in (HostState.ONLINE, HostState.DEGRADED)
                 first.send_signal(signal.SIGKILL)
-                await walk.until(lambda v: v.role is PollerRole.POLLER, 10)
+                await walk.until(lambda v: v.role is PollerRole.POLLER)
                 await walk.until(
                     lambda v: any(h.sample and h.sample.ts > seen.ts and h.lag_s is not None for h in v.hosts), 15
                 )

@@ -97,7 +97,7 @@ async def test_nothing_blocks_the_loop_from_start_to_quit(
         await walk.type("yes")
         await walk.pilot.press("enter", "escape")
         await walk.until(lambda v: any(h.state is HostState.ONLINE for h in v.hosts))
-        await walk.until(lambda v: v.writer.stored >= 2 and v.database.chunks, 40)
+        await walk.until(lambda v: v.writer.stored >= 2 and v.database.chunks)
         await walk.pilot.press("5", "w", "y", "A")
         await walk.shown("STATEMENTS")
         await walk.pilot.press("escape", "4", "2", "1")

@@ -39,7 +39,7 @@ async def samples(host: Host, count: int, interval_s: float = 0.25) -> list[Host
     reader, assembler = FrameReader(request.nonce, 256 << 10), SampleAssembler(host.name)
     found: list[HostSample] = []
     async with await connect(host) as connection, await open_loop(connection, request) as process:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(found) < count:
                 data = await process.stdout.read(1 << 16)
                 assert data, "the loop ended"

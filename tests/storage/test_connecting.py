@@ -240,7 +240,7 @@ async def test_a_statement_that_an_administrator_stops_is_no_timeout(plain: Plai
 
     task = asyncio.create_task(long())
     stop = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%/* stopped */' AND pid <> {}"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while plain.answer(stop.format("pg_backend_pid()")) == "0":
             await asyncio.sleep(0.05)
     with pytest.raises(DatabaseOperationError, match="user request"):
@@ -262,7 +262,7 @@ async def test_no_session_is_held_while_nothing_is_asked(given: Database, tmp_pa
     try:
         assert out() == 0  # nothing to write yet
         writer.put(sample())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not writer.stats().stored:
                 await asyncio.sleep(0.01)
         for _ in range(20):  # it waits for the next ones
@@ -315,7 +315,7 @@ async def test_maintenance_is_outside_a_transaction_bounded_and_cancellable(give
     with pytest.raises(asyncio.CancelledError):
         await task
     running = text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%/* ours */' AND state = 'active'")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             async with given.connect() as connection:
                 if await connection.scalar(running.columns()) <= 1:

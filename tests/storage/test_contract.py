@@ -330,7 +330,7 @@ async def test_one_poller_a_database(database: Database, other: Database) -> Non
         assert holder is not None and "poller" in holder.name
         async with other.driver() as connection:  # the first one's session ends as if it had been killed
             await connection.execute(
-                # This database's holder alone (the server has others), and waited for: the signal by itself is not the end.
+                # Of this database alone (the server has others), and waited for: the signal is not yet the end.
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' AND classid = 27255 "
                 "AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             )
@@ -379,7 +379,7 @@ async def test_a_killed_poller_makes_room(database: Database, other: Database) -
     finally:
         child.kill()
         await child.wait()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await lock.acquire():
             await asyncio.sleep(0.05)
     await lock.release()

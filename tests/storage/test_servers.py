@@ -57,7 +57,7 @@ async def connect(address: ServerAddress, **more: Any) -> asyncpg.Connection:
     )
 
 
-async def until(condition: Callable[[], bool], seconds: float = 8.0) -> bool:
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
