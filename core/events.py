@@ -45,6 +45,10 @@ _PREFIX = secrets.token_hex(8)
 _NUMBER = count(1)
 
 
+_set = object.__setattr__
+_POLLED = {"source", "correlation_id", "host", "seq", "cpu_pct", "mem_pct", "disk_pct", "load1", "lag_s"}
+
+
 def _new_id() -> str:
     # 64 random bits a process and a counter: unique like a UUID4 at a tenth of its price (4.5 us measured).
     return f"{_PREFIX}-{next(_NUMBER):x}"
@@ -98,6 +102,27 @@ class HostPolled(BaseEvent):
     load1: float | None = None
     lag_s: float | None = None
     quiet: ClassVar[bool] = True
+
+    @classmethod
+    def of_sample(
+        cls, host: str, correlation_id: str, seq: int, figures: tuple[float | None, ...], lag_s: float | None
+    ) -> HostPolled:
+        """Return the same event, made at a fifth of the price for what our own parsers gave and so need not be checked.
+
+        ``figures`` are those of the CPU, memory, the fullest filesystem in percent, and the load.
+        """
+        made = cls.__new__(cls)
+        cpu, memory, disk, load = figures
+        fields = {
+            "id": _new_id(), "type": "host.polled", "version": 1, "timestamp": _now(), "source": "poller",
+            "correlation_id": correlation_id, "metadata": {}, "host": host, "seq": seq,
+            "cpu_pct": cpu, "mem_pct": memory, "disk_pct": disk, "load1": load, "lag_s": lag_s,
+        }  # fmt: skip
+        _set(made, "__dict__", fields)
+        _set(made, "__pydantic_fields_set__", _POLLED)
+        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_private__", None)
+        return made
 
 
 class HostStateChanged(BaseEvent):

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from core.collectors import disk, io, net, system
+from core.collectors.counted import Counted
 from core.collectors.frame import Frame, parse_frame
-from core.collectors.layout import ITEMS, KIB, MAX_WORDS, Layout, Mounted, Reading, learn
-from core.collectors.making import maker
+from core.collectors.layout import KIB, MAX_WORDS, Layout, Mounted, Reading, learn
 from core.collectors.rates import Devices, interval
 from core.exceptions import DataCollectionError
 from core.models import (
@@ -18,13 +18,14 @@ from core.models import (
     SectionStatus,
     SystemFigures,
 )
+from core.models.making import maker, twin
 
 T = TypeVar("T")
 _SYSTEM = ("stat", "meminfo", "loadavg")
 _LAYOUTS = 4  # with and without filesystems, and two to spare
 _LOAD_MAX = 1e7
 _NO_SHARES = (None, None, None, None, None)
-_make_sample, _make_system, _make_mount = maker(HostSample), maker(SystemFigures), maker(FilesystemFigures)
+_make_sample, _make_system, _Mount = maker(HostSample), maker(SystemFigures), twin(FilesystemFigures)
 
 
 class SampleAssembler:
@@ -38,6 +39,7 @@ class SampleAssembler:
         self._disks = Devices(io.disk_rows, io.disk_counters, io.real_disks, io.disk_figures)
         self._interfaces = Devices(net.net_rows, net.net_counters, net.shown_interfaces, net.interface_figures)
         self._mounts: tuple[bytes, dict[str, str]] = (b"", {})
+        self._counted = Counted(self._disks, self._interfaces)
         self._layouts: dict[int, Layout] = {}  # by the number of words
         self._missed = 0  # frames in a row that no layout fitted
 
@@ -101,18 +103,8 @@ class SampleAssembler:
             cpu.procs_running,
             cpu.procs_blocked,
         )
-        at = ITEMS
-        disks = interfaces = mounted = None
-        if layout.disks is None:
-            self._disks.forget()
-        else:
-            disks = self._disks.take(layout.disks, ints, at, io.WIDTH, seconds)
-            at += io.WIDTH * len(disks)
-        if layout.interfaces is None:
-            self._interfaces.forget()
-        else:
-            interfaces = self._interfaces.take(layout.interfaces, ints, at, net.WIDTH, seconds)
-            at += net.WIDTH * len(interfaces)
+        disks, interfaces, at = self._counted.take(layout, ints, seconds)
+        mounted = None
         if layout.mounts is not None:
             mounted = _mounted(layout.mounts, ints, at)
         host_clock = _moment(clock if clock is not None else ints[9] + uptime)
@@ -122,6 +114,7 @@ class SampleAssembler:
         )  # fmt: skip
 
     def _careful(self, frame: bytes, received: datetime) -> HostSample:
+        self._counted.hand_over()
         parsed = parse_frame(frame)
         sections = {name: status for name, (status, _) in parsed.sections.items()}
         seconds = self._interval(parsed)
@@ -253,7 +246,9 @@ def _mounted(mounts: Sequence[Mounted], ints: Sequence[int], at: int) -> tuple[F
         if counts_inodes:
             inodes, inodes_used = ints[at : at + 2]
             at += 2
-        made.append(_make_mount(mount, device, fstype, size * KIB, used * KIB, free * KIB, inodes, inodes_used))
+        one = _Mount(mount, device, fstype, size * KIB, used * KIB, free * KIB, inodes, inodes_used)
+        one.__class__ = FilesystemFigures
+        made.append(one)
     return tuple(made)
 
 

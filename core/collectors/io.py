@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from core.collectors.making import maker
-from core.collectors.rates import percent
 from core.collectors.text import name_of, unreadable
 from core.models import DiskFigures
+from core.models.making import maker
 
 _make = maker(DiskFigures)
 WIDTH = 5  # counters of a device
@@ -76,11 +75,12 @@ def disk_figures(name: str, before: Counters | None, now: Counters, seconds: flo
     )  # fmt: skip
     if reads < 0 or read_sectors < 0 or writes < 0 or written_sectors < 0 or busy_ms < 0:
         return DiskFigures(name)
+    busy = busy_ms / (seconds * 10.0)
     return _make(
         name,
         read_sectors * SECTOR / seconds,
         written_sectors * SECTOR / seconds,
         reads / seconds,
         writes / seconds,
-        percent(busy_ms, seconds * 1000.0),
+        busy if busy <= 100.0 else 100.0,  # counters of one file are not read in one instant
     )

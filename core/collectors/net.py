@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from core.collectors.making import maker
 from core.collectors.rates import deltas
 from core.collectors.text import name_of, unreadable
 from core.models import InterfaceFigures
+from core.models.making import maker
 
 _make = maker(InterfaceFigures)
 _N = rb"(\d{1,20}) +"

@@ -28,11 +28,6 @@ def interval(before: float | None, now: float | None) -> float | None:
     return seconds if seconds >= MIN_INTERVAL_S else None
 
 
-def percent(part: float, whole: float) -> float:
-    """A share in percent, held within 0 to 100: counters of one file are not read in one instant."""
-    return min(100.0, max(0.0, 100.0 * part / whole))
-
-
 class Devices(Generic[Row, Counters, Figures]):
     """The counters of one kind of device from frame to frame; only the devices that are shown are converted.
 
@@ -83,6 +78,14 @@ class Devices(Generic[Row, Counters, Figures]):
             at += width
         self._before = now
         return tuple(made)
+
+    def put(self, names: Sequence[str], ints: Sequence[int], at: int, width: int) -> None:
+        """Take counters that are numbers already as those of the last reading."""
+        before: dict[str, Any] = {}
+        for name in names:
+            before[name] = ints[at : at + width]
+            at += width
+        self._before = before
 
     @property
     def chosen(self) -> Sequence[tuple[str, int]]:

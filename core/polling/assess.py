@@ -31,20 +31,28 @@ class Assessor:
     _degraded: bool = False
     _full: list[FilesystemFigures] = field(default_factory=list)
 
-    def assess(self, sample: HostSample) -> tuple[HostState, Reason, str]:
-        """Return state, reason and a line with the figure that is over its limit."""
-        limits, system = self.limits, sample.system
-        mem_pct = system.mem_pct
+    def assess(
+        self, sample: HostSample, mem_pct: float | None, disk_pct: float | None
+    ) -> tuple[HostState, Reason, str]:
+        """Return state, reason and a line with the figure that is over its limit.
+
+        ``mem_pct`` and ``disk_pct`` (of the fullest filesystem) are the sample's own, worked out once for all.
+        """
+        limits = self.limits
         slack = limits.hysteresis if self._degraded else 0.0
-        self._cpu_over = self._count(self._cpu_over, system.cpu_pct, limits.cpu_pct - slack)
+        self._cpu_over = self._count(self._cpu_over, sample.system.cpu_pct, limits.cpu_pct - slack)
         self._mem_over = self._count(self._mem_over, mem_pct, limits.mem_pct - slack)
         if sample.filesystems is not None:  # df comes more seldom than the rest: what it said stands meanwhile
-            self._full = self._over(sample.filesystems, limits.disk_pct - slack)
+            full = disk_pct is not None and disk_pct >= limits.disk_pct - slack
+            self._full = self._over(sample.filesystems, limits.disk_pct - slack) if full else []
+        if not (self._full or self._cpu_over or self._mem_over):
+            self._degraded = False
+            return _ONLINE
         troubles = [f"{mount.mount} {mount.used_pct:.0f}% full" for mount in self._full]
         if self._mem_over >= limits.samples:
             troubles.append(f"memory {mem_pct:.0f}% used")
         if self._cpu_over >= limits.samples:
-            troubles.append(f"CPU {system.cpu_pct:.0f}% busy")
+            troubles.append(f"CPU {sample.system.cpu_pct:.0f}% busy")
         self._degraded = bool(troubles)
         if troubles:
             # Whole percents and the first two: the line must not change, and so be stored, with every sample.

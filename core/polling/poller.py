@@ -188,26 +188,15 @@ class HostPoller:
             return
         self._broken = self._failures = self._refusals = 0
         lag = max(0.0, self._last_frame - due) if due is not None else None
+        system = sample.system
+        figures = (system.cpu_pct, system.mem_pct, fullest(sample), system.load1)
         context.sink.put(sample)
         context.live.apply_sample(sample, lag_s=lag)
         poll_id = self._poll_id()
-        state, reason, detail = self._assessor.assess(sample)
+        state, reason, detail = self._assessor.assess(sample, figures[1], figures[2])
         if state is not self._state or reason is not self._reason or detail != self._detail:
             self._change(state, reason, detail, poll_id)
-        system = sample.system
-        context.bus.emit_nowait(
-            HostPolled(
-                source="poller",
-                correlation_id=poll_id,
-                host=self.host.name,
-                seq=sample.seq,
-                cpu_pct=system.cpu_pct,
-                mem_pct=system.mem_pct,
-                disk_pct=fullest(sample),
-                load1=system.load1,
-                lag_s=lag,
-            )
-        )
+        context.bus.emit_nowait(HostPolled.of_sample(self.host.name, poll_id, sample.seq, figures, lag))
 
     def _poll_id(self) -> str:
         # Given by hand: a frame comes in the transport's context, not in ours.

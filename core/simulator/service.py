@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import asyncssh
+from asyncssh.constants import MSG_IGNORE
 
 from core.collectors.loop import LoopRequest
 from core.simulator.commands import Kernel, answer
@@ -64,6 +67,12 @@ class SimulatedHost:
         return self.kernel
 
 
+def _send(send: Callable[..., None], kind: int, *words: bytes, **options: Any) -> None:
+    """Leave out the packets without meaning that asyncssh puts before each of its own: OpenSSH sends none."""
+    if kind != MSG_IGNORE:
+        send(kind, *words, **options)
+
+
 class HostServer(asyncssh.SSHServer):
     """One connection: this run's client key, the right login, and nothing else."""
 
@@ -78,6 +87,7 @@ class HostServer(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
+        setattr(conn, "send_packet", partial(_send, conn.send_packet))  # noqa: B010 - a method of the library's object
         if self._host is not None:
             self._host.connections.add(conn)
 

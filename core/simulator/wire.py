@@ -10,7 +10,7 @@ from core.collectors.loop import PACE, LoopRequest, parse_request
 from core.simulator.commands import Kernel
 from core.simulator.fleet import HostSpec
 
-_FASTEST_S, _SLOWEST_S = 0.05, 3600.0
+_FASTEST_S, _SLOWEST_S = 0.005, 3600.0
 SLOW_EVERY_S = 10.0  # filesystems come with every frame that is at least so long after the last that had them
 _PACE = re.compile(PACE + rb"(\d{1,6}(?:\.\d{1,6})?)")
 _Section = tuple[str, Callable[[Kernel], str | None]]

@@ -18,7 +18,7 @@ from core.exceptions import (
     SSHConnectionError,
     SSHHostKeyError,
 )
-from core.live_state import LiveState
+from core.live_state import LiveState, fullest
 from core.models import (
     FilesystemFigures,
     Host,
@@ -284,14 +284,17 @@ def test_refused_logins_stay_under_what_a_ban_takes() -> None:
 def test_one_spike_is_no_trouble_and_a_full_disk_is_at_once() -> None:
     assessor = Assessor(Limits(90, 95, 90))
 
+    def assess(found: HostSample) -> tuple[HostState, Reason, str]:
+        return assessor.assess(found, found.system.mem_pct, fullest(found))
+
     def sample(cpu: float | None, used: int) -> HostSample:
         fs = (FilesystemFigures("/var", "/dev/sda2", "ext4", 100, used, 100 - used),)
         return HostSample("web", datetime.now(UTC), 1, "b", 1.0, None, SystemFigures(cpu_pct=cpu), filesystems=fs)
 
-    assert [assessor.assess(sample(99, 10))[0] for _ in range(3)] == [
+    assert [assess(sample(99, 10))[0] for _ in range(3)] == [
         HostState.ONLINE, HostState.ONLINE, HostState.DEGRADED,
     ]  # fmt: skip
-    assert assessor.assess(sample(None, 10))[0] is HostState.ONLINE
-    assert assessor.assess(sample(1, 95)) == (HostState.DEGRADED, Reason.RESOURCE, "/var 95% full")
-    assert assessor.assess(sample(1, 89))[0] is HostState.DEGRADED  # within the hysteresis
-    assert assessor.assess(sample(1, 80))[0] is HostState.ONLINE
+    assert assess(sample(None, 10))[0] is HostState.ONLINE
+    assert assess(sample(1, 95)) == (HostState.DEGRADED, Reason.RESOURCE, "/var 95% full")
+    assert assess(sample(1, 89))[0] is HostState.DEGRADED  # within the hysteresis
+    assert assess(sample(1, 80))[0] is HostState.ONLINE
