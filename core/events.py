@@ -20,6 +20,7 @@ from core.lanes import Policy
 from core.models import HostState, PollerRole, Reason
 
 __all__ = [
+    "LOUD",
     "ActionFinished",
     "ActionStarted",
     "AnyEvent",
@@ -257,10 +258,10 @@ AnyEvent = Annotated[
     Field(discriminator="type"),
 ]
 _ADAPTER: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
-CURRENT.update(
-    (kind.model_fields["type"].default, kind.model_fields["version"].default)
-    for kind in get_args(get_args(AnyEvent)[0])
-)
+_KINDS: tuple[type[BaseEvent], ...] = get_args(get_args(AnyEvent)[0])
+LOUD = tuple(kind for kind in _KINDS if not kind.quiet)
+"""The types that a person reads; a subscriber to these costs a poll nothing."""
+CURRENT.update((kind.model_fields["type"].default, kind.model_fields["version"].default) for kind in _KINDS)
 
 
 def parse_event(payload: Mapping[str, Any]) -> BaseEvent:

@@ -90,6 +90,14 @@ class _Standing:
     notices: tuple[str, ...] = ()
 
 
+def bare(sample: HostSample) -> HostSample:
+    """Return the sample without disks and interfaces."""
+    return _make_sample(
+        sample.host, sample.ts, sample.seq, sample.boot_id, sample.uptime_s, sample.host_clock, sample.system,
+        sample.filesystems, None, None, sample.sections, sample.interval_s,
+    )  # fmt: skip
+
+
 def _with_filesystems(sample: HostSample, filesystems: tuple[FilesystemFigures, ...] | None) -> HostSample:
     """Return the sample with these; ``replace`` would take its fields one by one at ten times the price."""
     return _make_sample(

@@ -14,7 +14,7 @@ import structlog
 
 from core.events import EventBus, HostPolled, HostStateChanged
 from core.exceptions import DataCollectionError, InfrastructureException, SSHTimeoutError
-from core.live_state import LiveState, fullest
+from core.live_state import LiveState, bare, fullest
 from core.logging import correlation
 from core.models import Host, HostSample, HostState, Reason, Transition
 from core.polling.assess import Assessor, Limits
@@ -48,6 +48,7 @@ class PollingContext:
     interval_s: float
     stale_after_intervals: float = 3.0
     broken_frames: int = 3
+    items_every_s: float = 10.0  # between two stored rows of a disk or an interface
     breaker: Breaker = field(default_factory=Breaker)
 
 
@@ -67,6 +68,7 @@ class HostPoller:
         self._broken = 0
         self._last_frame = 0.0
         self._due: float | None = None  # monotonic; None: the next frame is the first at its pace
+        self._items_due = 0.0  # monotonic
         self.paused = False
         self._connection = ""  # correlation id of this attempt to connect and of all that comes of it
         self._frames = 0  # of this connection: with it they make a frame's correlation id
@@ -190,13 +192,21 @@ class HostPoller:
         lag = max(0.0, self._last_frame - due) if due is not None else None
         system = sample.system
         figures = (system.cpu_pct, system.mem_pct, fullest(sample), system.load1)
-        context.sink.put(sample)
+        context.sink.put(self._stored(sample))
         context.live.apply_sample(sample, lag_s=lag)
         poll_id = self._poll_id()
         state, reason, detail = self._assessor.assess(sample, figures[1], figures[2])
         if state is not self._state or reason is not self._reason or detail != self._detail:
             self._change(state, reason, detail, poll_id)
         context.bus.emit_nowait(HostPolled.of_sample(self.host.name, poll_id, sample.seq, figures, lag))
+
+    def _stored(self, sample: HostSample) -> HostSample:
+        """What the database gets: the host's row from every frame, rows of its items every ten seconds."""
+        if self._last_frame >= self._items_due or (sample.disks is None and sample.interfaces is None):
+            if sample.disks is not None or sample.interfaces is not None:
+                self._items_due = self._last_frame + self._context.items_every_s - self.interval_s / 2
+            return sample
+        return bare(sample)
 
     def _poll_id(self) -> str:
         # Given by hand: a frame comes in the transport's context, not in ours.

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 
-def order() -> dict[str, Any]:
-    """Read the next order; ends the process when there is none."""
-    line = sys.stdin.readline()
+def order(line: str | None = None) -> dict[str, Any]:
+    """Read the next order, or what a line of JSON says; ends the process when there is none."""
+    line = sys.stdin.readline() if line is None else line
     if not line:
         sys.exit(0)
     return dict(json.loads(line))

@@ -21,7 +21,7 @@ from structlog import configure, make_filtering_bound_logger
 from core.collectors.assemble import SampleAssembler
 from core.collectors.loop import loop_calls
 from core.config import SSHSettings
-from core.events import BaseEvent, EventBus
+from core.events import LOUD, EventBus
 from core.live_state import LiveState
 from core.models import Host, HostSample, HostState, Transition, WriterStats
 from core.polling.assess import Limits
@@ -131,7 +131,7 @@ class Client:
     async def start(self) -> None:
         """Begin; no host is polled yet."""
         await self.bus.start()
-        self.bus.subscribe(BaseEvent, self.live.record_event, name="live-events", capacity=4096)
+        self.bus.subscribe(LOUD, self.live.record_event, name="live-events", capacity=4096)
         self.live.set_hosts(self.hosts)
         self.supervisor.start()
 
