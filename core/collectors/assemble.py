@@ -48,7 +48,7 @@ class SampleAssembler:
         words = frame.split()
         layout = self._layouts.get(len(words))
         if layout is not None:
-            reading = layout.read(words)
+            reading = layout.read(frame, words)
             sample = self._quick(layout, reading, received) if reading is not None else None
             if sample is not None:
                 self._missed = 0

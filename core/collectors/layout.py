@@ -63,11 +63,16 @@ class Layout:
     digits_at: Getter
     ints: int  # so many of the digits are figures
     floats_at: Getter
-    shares_at: Getter | None
+    shares_at: Getter
+    lines: int
+    mark: bytes  # as it begins a line
+    marks: int
 
-    def read(self, words: Sequence[bytes]) -> Reading | None:
+    def read(self, frame: bytes, words: Sequence[bytes]) -> Reading | None:
         """Return the figures of a frame of so many words; None where it differs in anything but figures."""
-        if self.fixed_at(words) != self.fixed or words[-1] != words[_SEQ]:
+        if self.fixed_at(words) != self.fixed or words[-1] != words[_SEQ] or frame.count(b"\n") != self.lines:
+            return None
+        if frame.count(self.mark) != self.marks:
             return None
         digits, parts = self.digits_at(words), self.floats_at(words)
         if self.pressure:
@@ -75,9 +80,10 @@ class Layout:
             if not (a.startswith(AVERAGE) and b.startswith(AVERAGE) and c.startswith(AVERAGE)):
                 return None
             parts = (*parts[:-3], a[6:], b[6:], c[6:])
-        if not (b"".join(digits).isdigit() and b"".join(parts).replace(b".", b"").isdigit()):
+        whole, broken = b"".join(digits), b"".join(parts)
+        if not (whole.isdigit() and broken.translate(None, b".").isdigit() and broken.count(b".") == len(parts)):
             return None
-        if self.shares_at is not None and not b"".join(self.shares_at(words)).replace(b"%", b"").isdigit():
+        if not b"".join(self.shares_at(words)).translate(None, b"%/").isdigit():
             return None
         try:
             ints, floats = list(map(int, digits[: self.ints])), list(map(float, parts))
@@ -127,7 +133,10 @@ def learn(
         digits_at=_getter([*numbers, *(place for place in found.checked if place not in taken)]),
         ints=len(numbers),
         floats_at=_getter(floats),
-        shares_at=_getter(found.shares) if found.shares else None,
+        shares_at=_getter(found.shares),
+        lines=frame.count(b"\n"),
+        mark=(mark := b"\n" + found.mark + b" "),
+        marks=frame.count(mark),
     )
 
 

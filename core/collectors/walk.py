@@ -27,7 +27,7 @@ class Places:
     mark: bytes
     fixed: list[int] = field(default_factory=list)
     checked: list[int] = field(default_factory=list)  # all that must be digits
-    shares: list[int] = field(default_factory=list)  # df's percentages
+    shares: list[int] = field(default_factory=list)  # df's percentages, and loadavg's count of processes
     cpu: list[int] = field(default_factory=list)
     counts: dict[bytes, int] = field(default_factory=dict)
     memory: dict[bytes, int] = field(default_factory=dict)
@@ -87,6 +87,8 @@ def _loadavg(places: Places, _: str, words: Sequence[bytes], at: int, row: int) 
     if row or len(words) != 5:
         raise UnfitError
     places.loads = [at, at + 1, at + 2]
+    places.shares.append(at + 3)
+    places.checked.append(at + 4)
 
 
 def _pressure(places: Places, section: str, words: Sequence[bytes], at: int, row: int) -> None:

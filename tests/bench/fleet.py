@@ -38,7 +38,7 @@ class Plan:
     warm_s: float
 
 
-QUICK, FULL = Plan((25, 50, 100), 4.0, 6.0, 1.5), Plan((250, 500, 1000, 2000), 45.0, 600.0, 12.0)
+QUICK, FULL = Plan((40, 120), 4.0, 6.0, 1.0), Plan((250, 500, 1000, 2000), 45.0, 600.0, 12.0)
 
 
 async def measure(

@@ -34,7 +34,7 @@ from core.ssh.hostkeys import HostKeyReviews
 from core.ssh.pool import AsyncSSHFactory
 from tests.bench.poll_client import allow_files, answer, order, rss, spread
 
-_IDLE_S = 3600.0
+_IDLE_S, _BATCH = 3600.0, 1000
 
 
 class Switch:
@@ -83,14 +83,14 @@ class Factory:
 
 
 class Store:
-    """A sink that takes as the writer does: into a bounded queue."""
+    """A sink that takes as the writer does: into a queue that is emptied about once a second."""
 
     def __init__(self) -> None:
         self.queue: deque[HostSample | Transition] = deque()
 
     def put(self, sample: HostSample) -> None:
-        if len(self.queue) >= 20_000:
-            self.queue.popleft()
+        if len(self.queue) >= _BATCH:
+            self.queue.clear()
         self.queue.append(sample)
 
     def put_transition(self, transition: Transition) -> None:
