@@ -17,6 +17,7 @@ from core.lanes import Policy
 from core.models import HostState, PollerRole, Reason, SectionStatus
 
 __all__ = [
+    "LOUD",
     "ActionFinished",
     "ActionStarted",
     "AnyEvent",
@@ -39,6 +40,9 @@ __all__ = [
     "parse_event",
     "register_adapter",
 ]
+
+_set = object.__setattr__
+_POLLED = {"source", "correlation_id", "host", "seq", "cpu_pct", "mem_pct", "disk_pct", "load1", "lag_s"}
 
 
 class BaseEvent(BaseModel):
@@ -85,6 +89,27 @@ class HostPolled(BaseEvent):
     load1: float | None = None
     lag_s: float | None = None
     quiet: ClassVar[bool] = True
+
+    @classmethod
+    def of_sample(
+        cls, host: str, correlation_id: str, seq: int, figures: tuple[float | None, ...], lag_s: float | None
+    ) -> HostPolled:
+        """Return the same event, made at a fifth of the price for what our own parsers gave and so need not be checked.
+
+        ``figures`` are those of the CPU, memory, the fullest filesystem in percent, and the load.
+        """
+        made = cls.__new__(cls)
+        cpu, memory, disk, load = figures
+        fields = {
+            "id": new_id(), "type": "host.polled", "version": 1, "timestamp": utc_now(), "source": "poller",
+            "correlation_id": correlation_id, "metadata": {}, "host": host, "seq": seq,
+            "cpu_pct": cpu, "mem_pct": memory, "disk_pct": disk, "load1": load, "lag_s": lag_s,
+        }  # fmt: skip
+        _set(made, "__dict__", fields)
+        _set(made, "__pydantic_fields_set__", _POLLED)
+        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_private__", None)
+        return made
 
 
 class HostStateChanged(BaseEvent):
@@ -255,10 +280,10 @@ AnyEvent = Annotated[
     Field(discriminator="type"),
 ]
 _ADAPTER: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
-CURRENT.update(
-    (kind.model_fields["type"].default, kind.model_fields["version"].default)
-    for kind in get_args(get_args(AnyEvent)[0])
-)
+_KINDS: tuple[type[BaseEvent], ...] = get_args(get_args(AnyEvent)[0])
+LOUD = tuple(kind for kind in _KINDS if not kind.quiet)
+"""The types that a person reads; a subscriber to these costs a poll nothing."""
+CURRENT.update((kind.model_fields["type"].default, kind.model_fields["version"].default) for kind in _KINDS)
 
 
 def parse_event(payload: Mapping[str, Any]) -> BaseEvent:

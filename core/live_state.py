@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Container
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from core.events import BaseEvent
 from core.models import (
     DatabaseView,
     EventLine,
+    FilesystemFigures,
     FleetView,
     Host,
     HostFinding,
@@ -26,29 +28,50 @@ from core.models import (
     Transition,
     WriterStats,
 )
+from core.models.making import maker
 from core.ports import Clock
 
+_COLUMNS, _SPARE = 6, 32  # kinds of figures in the history; samples kept beyond it, for it to be cut seldom
+_UNKNOWN = float("nan")
+_make_sample = maker(HostSample)
 _SLOW_SECTIONS_KEPT_S = 60.0  # df runs less often than the loop: its figures stand this long, then are unknown
 
 
 def fullest(sample: HostSample) -> float | None:
     """Return the highest used percentage of the sample's filesystems."""
-    return max((p for f in sample.filesystems or () if (p := f.used_pct) is not None), default=None)
+    most = None
+    for f in sample.filesystems or ():
+        used, free = f.used, f.available
+        if used is not None and free is not None and used + free > 0:
+            share = 100.0 * used / (used + free)
+            if most is None or share > most:
+                most = share
+    return most
 
 
 def _net(sample: HostSample) -> float | None:
-    rates = [r for i in sample.interfaces or () for r in (i.rx_bps, i.tx_bps) if r is not None]
-    return sum(rates) if rates else None
+    total = None
+    for i in sample.interfaces or ():
+        for rate in (i.rx_bps, i.tx_bps):
+            if rate is not None:
+                total = rate if total is None else total + rate
+    return total
 
 
 def _busiest(sample: HostSample) -> float | None:
-    return max((d.busy_pct for d in sample.disks or () if d.busy_pct is not None), default=None)
+    most = None
+    for d in sample.disks or ():
+        busy = d.busy_pct
+        if busy is not None and (most is None or busy > most):
+            most = busy
+    return most
 
 
 @dataclass(slots=True)
 class _Record:
     host: Host
-    points: deque[tuple[datetime, tuple[float | None, ...]]]
+    times: deque[datetime]
+    figures: array[float] = field(default_factory=lambda: array("d"))  # _COLUMNS of each sample, NaN where unknown
     state: HostState = HostState.UNKNOWN
     reason: Reason = Reason.PENDING
     detail: str = ""
@@ -74,6 +97,28 @@ class _Standing:
     reviews: tuple[HostKeyReview, ...] = ()
     notices: tuple[str, ...] = ()
     polling: PollingView = field(default_factory=PollingView)
+
+
+def bare(sample: HostSample) -> HostSample:
+    """Return the sample without disks and interfaces."""
+    return _make_sample(
+        sample.host, sample.ts, sample.seq, sample.boot_id, sample.uptime_s, sample.host_clock, sample.system,
+        sample.filesystems, None, None, sample.sections, sample.interval_s,
+    )  # fmt: skip
+
+
+def _with_filesystems(sample: HostSample, filesystems: tuple[FilesystemFigures, ...] | None) -> HostSample:
+    """Return the sample with these; ``replace`` would take its fields one by one at ten times the price."""
+    return _make_sample(
+        sample.host, sample.ts, sample.seq, sample.boot_id, sample.uptime_s, sample.host_clock, sample.system,
+        filesystems, sample.disks, sample.interfaces, sample.sections, sample.interval_s,
+    )  # fmt: skip
+
+
+def _column(figures: list[float]) -> tuple[float | None, ...]:
+    """Return the figures of one kind, None where unknown; a sum tells whether one is."""
+    whole = sum(figures)
+    return tuple(figures) if whole == whole else tuple([None if f != f else f for f in figures])
 
 
 class LiveState:
@@ -127,13 +172,17 @@ class LiveState:
         elif record.sample is not None and record.filesystems_at is not None:
             age = (sample.ts - record.filesystems_at).total_seconds()
             if age <= _SLOW_SECTIONS_KEPT_S:
-                sample = replace(sample, filesystems=record.sample.filesystems)
+                sample = _with_filesystems(sample, record.sample.filesystems)
         record.sample = sample
         record.lag_s = lag_s
         record.failures, record.next_try = 0, None
         system = sample.system
         figures = (system.cpu_pct, system.mem_pct, _net(sample), system.load1, fullest(sample), _busiest(sample))
-        record.points.append((sample.ts, figures))
+        record.times.append(sample.ts)
+        row = record.figures
+        row.extend([_UNKNOWN if figure is None else figure for figure in figures])
+        if len(row) > _COLUMNS * (self._history_points + _SPARE):
+            del row[: _COLUMNS * _SPARE]
         self._touch(record)
 
     def apply_transition(self, transition: Transition) -> None:
@@ -224,9 +273,9 @@ class LiveState:
         self._version += 1
 
     def _build(self, record: _Record) -> HostView:
-        points = record.points
-        columns = tuple(zip(*(p[1] for p in points), strict=True)) or ((),) * 6
-        cpu, mem, net, load, disk, io = columns
+        row = record.figures
+        first = len(row) - _COLUMNS * len(record.times)
+        cpu, mem, net, load, disk, io = (_column(row[first + at :: _COLUMNS].tolist()) for at in range(_COLUMNS))
         record.view = HostView(
             host=record.host,
             state=record.state,
@@ -234,7 +283,7 @@ class LiveState:
             detail=record.detail,
             since=record.since,
             sample=record.sample,
-            history=HostHistory(cpu, mem, net, load, disk, io, tuple(p[0] for p in points)),
+            history=HostHistory(cpu, mem, net, load, disk, io, tuple(record.times)),
             version=record.version,
             failures=record.failures,
             next_try=record.next_try,

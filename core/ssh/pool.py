@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 
 import asyncssh
 
 from core.config import SSHSettings
-from core.exceptions import InfrastructureException
+from core.exceptions import InfrastructureException, SSHTimeoutError
 from core.models import Host, Reason
 from core.ssh.client import HandshakeClient, Stage
 from core.ssh.error_mapping import connection_error, map_error, printable, timeout_error
@@ -21,6 +22,7 @@ from core.ssh.session import AsyncSSHSession
 from core.ssh.stream import LoopMaker
 
 HEARTBEAT_S = 5.0
+_PER_SERVER = 6  # logins under way; sshd begins to drop them at ten by default (MaxStartups), and others log in too
 _CLOSE_WAIT_S = 2.0
 _Chain = tuple[tuple[Target, ...], ...]
 
@@ -49,13 +51,17 @@ class AsyncSSHFactory:
         self._settings, self._keys = settings, keys
         self._loops, self._heartbeat_s = loops, heartbeat_s
         self._limit = asyncio.Semaphore(settings.connect_limit)
+        # Hosts that did not answer last time hold a place for the whole timeout: half of all are left to the others.
+        self._silent: set[str] = set()
+        self._doubtful = asyncio.Semaphore(max(1, settings.connect_limit // 2))
+        self._gates: dict[tuple[str, int | None], asyncio.Semaphore] = {}
         self._jumps: dict[tuple[Target, ...], _Jump] = {}
 
     async def connect(self, host: Host) -> AsyncSSHSession:
         """Connect and log in; raises the SSH family or ConfigurationError, SSHHostKeyError after queueing the key."""
         settings = self._settings
         target = Target.of(host, config=settings.config_file, default_user=settings.user)
-        async with self._limit:
+        async with self._turn(host.name, target):
             resolved = await self._resolve(target, host.name)
             jump = await self._first_jump(resolved, host.name) if resolved.jumps else None
             try:
@@ -70,8 +76,22 @@ class AsyncSSHFactory:
             heartbeat_s=self._heartbeat_s,
             loops=self._loops,
             first_frame_s=settings.login_timeout_s,
+            keepalive_s=settings.keepalive_interval_s,
             release=partial(self._release, jump),
         )
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, name: str, target: Target) -> AsyncIterator[None]:
+        """Wait for a place among those that connect, and note who does not answer."""
+        gate = self._gates.setdefault((target.name, target.port), asyncio.Semaphore(_PER_SERVER))
+        doubtful = self._doubtful if name in self._silent else contextlib.nullcontext()
+        async with gate, doubtful, self._limit:
+            try:
+                yield
+            except SSHTimeoutError:
+                self._silent.add(name)
+                raise
+            self._silent.discard(name)
 
     async def _resolve(self, target: Target, hostname: str) -> Resolved:
         try:

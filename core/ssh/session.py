@@ -18,6 +18,7 @@ from core.ssh.stream import LoopMaker, LoopStream
 
 _CLOSE_WAIT_S = 2.0
 _OPEN_WAIT_S = 15.0
+_COMMANDS = 4  # at once, beside the stream: sshd allows ten channels by default (MaxSessions)
 S = TypeVar("S", bound=asyncssh.SSHClientSession[bytes])
 
 
@@ -33,13 +34,15 @@ class AsyncSSHSession:
         heartbeat_s: float,
         loops: LoopMaker,
         first_frame_s: float,
+        keepalive_s: float,
         release: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._connection = connection
         self._host, self._place = host, place
-        self._heartbeat_s, self._first_frame_s = heartbeat_s, first_frame_s
+        self._heartbeat_s, self._first_frame_s, self._keepalive_s = heartbeat_s, first_frame_s, keepalive_s
         self._loops = loops
         self._release = release
+        self._commands = asyncio.Semaphore(_COMMANDS)
 
     @property
     def server_version(self) -> str:
@@ -58,14 +61,22 @@ class AsyncSSHSession:
                 place=self._place,
                 heartbeat_s=self._heartbeat_s,
                 first_frame_s=self._first_frame_s,
+                on_pace=self._keep_alive,
             )
 
         _, stream = await self._open(make, remote.command, "stream")
+        self._keep_alive(interval_s)
         return stream
+
+    def _keep_alive(self, interval_s: float | None) -> None:
+        """Ask a silent host whether it is there; not where frames come more often and tell it for nothing."""
+        often = interval_s is not None and interval_s <= self._keepalive_s
+        self._connection.set_keepalive(0 if often else self._keepalive_s)
 
     async def run(self, argv: Sequence[str], *, timeout_s: float = 10.0, max_output: int = 1 << 20) -> CommandResult:
         """Run one command (each word quoted for the remote shell) and return its output as text.
 
+        Four run at once; the wait for a turn is part of ``timeout_s``.
         Output beyond ``max_output`` bytes of stdout ends the command: it is cut and ``truncated`` is set. Raises
         SSHTimeoutError after ``timeout_s`` seconds, SSHConnectionError where the connection breaks.
         """
@@ -73,7 +84,7 @@ class AsyncSSHSession:
         chan: asyncssh.SSHClientChannel[bytes] | None = None
         output = _Command(max_output)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s), self._commands:
                 chan, _ = await self._open(lambda: output, command, "run")
                 chan.write_eof()
                 await output.done.wait()
