@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from core.events import BaseEvent, EventBus
+from core.events import LOUD, EventBus
 from core.live_state import LiveState
 from core.models import FleetView
 
@@ -23,7 +23,7 @@ class EventBridge:
 
     async def run(self) -> None:
         """Bridge until cancelled."""
-        unsubscribe = self._bus.subscribe(BaseEvent, self._live.record_event, name="live-events", capacity=4096)
+        unsubscribe = self._bus.subscribe(LOUD, self._live.record_event, name="live-events", capacity=4096)
         posted = -1
         try:
             while True:

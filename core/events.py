@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
+from pydantic import Field, TypeAdapter
 from pydantic import ValidationError as PydanticError
 
 from core.bus import EventBus as _EventBus
 from core.bus_stats import BusStats, Counts, LaneStats
-from core.event_fields import Moment, Number, Severity, Text, new_id, utc_now
+from core.event_base import BaseEvent
+from core.event_fields import Number, Severity, Text, new_id, utc_now
 from core.event_versions import CURRENT, lifted, register_adapter, unreadable
 from core.lanes import Policy
 from core.models import HostState, PollerRole, Reason, SectionStatus
 
 __all__ = [
+    "LOUD",
     "ActionFinished",
     "ActionStarted",
     "AnyEvent",
@@ -40,37 +42,8 @@ __all__ = [
     "register_adapter",
 ]
 
-
-class BaseEvent(BaseModel):
-    """What every event has; ``correlation_id`` joins a poll or a key press to all that came of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-
-    id: Text = Field(default_factory=new_id)
-    type: str
-    version: Number = 1
-    timestamp: Moment = Field(default_factory=utc_now)
-    source: Text = ""
-    correlation_id: Text | None = None
-    metadata: dict[Text, Text] = Field(default_factory=dict)
-
-    quiet: ClassVar[bool] = False  # too frequent for a log a person reads
-
-    @field_validator("version")
-    @classmethod
-    def _readable(cls, version: int, info: ValidationInfo) -> int:
-        if version != (current := CURRENT.get(str(info.data.get("type")), version)):
-            raise ValueError(f"this program makes and reads version {current}")
-        return version
-
-    @property
-    def severity(self) -> Severity:
-        """How loud the Events pane shows it."""
-        return "info"
-
-    def summary(self) -> str:
-        """Return one line for a person."""
-        return self.type
+_set = object.__setattr__
+_POLLED = {"source", "correlation_id", "host", "seq", "cpu_pct", "mem_pct", "disk_pct", "load1", "lag_s"}
 
 
 class HostPolled(BaseEvent):
@@ -85,6 +58,27 @@ class HostPolled(BaseEvent):
     load1: float | None = None
     lag_s: float | None = None
     quiet: ClassVar[bool] = True
+
+    @classmethod
+    def of_sample(
+        cls, host: str, correlation_id: str, seq: int, figures: tuple[float | None, ...], lag_s: float | None
+    ) -> HostPolled:
+        """Return the same event, made at a fifth of the price for what our own parsers gave and so need not be checked.
+
+        ``figures`` are those of the CPU, memory, the fullest filesystem in percent, and the load.
+        """
+        made = cls.__new__(cls)
+        cpu, memory, disk, load = figures
+        fields = {
+            "id": new_id(), "type": "host.polled", "version": 1, "timestamp": utc_now(), "source": "poller",
+            "correlation_id": correlation_id, "metadata": {}, "host": host, "seq": seq,
+            "cpu_pct": cpu, "mem_pct": memory, "disk_pct": disk, "load1": load, "lag_s": lag_s,
+        }  # fmt: skip
+        _set(made, "__dict__", fields)
+        _set(made, "__pydantic_fields_set__", _POLLED)
+        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_private__", None)
+        return made
 
 
 class HostStateChanged(BaseEvent):
@@ -255,10 +249,10 @@ AnyEvent = Annotated[
     Field(discriminator="type"),
 ]
 _ADAPTER: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
-CURRENT.update(
-    (kind.model_fields["type"].default, kind.model_fields["version"].default)
-    for kind in get_args(get_args(AnyEvent)[0])
-)
+_KINDS: tuple[type[BaseEvent], ...] = get_args(get_args(AnyEvent)[0])
+LOUD = tuple(kind for kind in _KINDS if not kind.quiet)
+"""The types that a person reads; a subscriber to these costs a poll nothing."""
+CURRENT.update((kind.model_fields["type"].default, kind.model_fields["version"].default) for kind in _KINDS)
 
 
 def parse_event(payload: Mapping[str, Any]) -> BaseEvent:

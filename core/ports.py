@@ -55,8 +55,11 @@ FrameHandler = Callable[[bytes, datetime], None]
 class FrameStream(Protocol):
     """A running pushing loop on a host."""
 
+    def set_interval(self, interval_s: float) -> None:
+        """Change the pace and ask for a frame at once. A loop that cannot do it ends, and so does ``wait_closed``."""
+
     async def wait_closed(self) -> None:
-        """Return when the loop ended by our close; raise a core exception when it ended otherwise."""
+        """Return when the loop ended by our doing; raise a core exception when it ended otherwise."""
 
     async def close(self) -> None: ...
 

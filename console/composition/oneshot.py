@@ -10,7 +10,7 @@ from core.collectors.assemble import SampleAssembler
 from core.collectors.loop import loop_calls
 from core.config import ApplicationSettings
 from core.exceptions import DataCollectionError, InfrastructureException, SSHTimeoutError
-from core.live_state import LiveState
+from core.live_state import LiveState, fullest
 from core.models import Host, HostKeyReview, HostSample, HostState, HostView, Reason, Transition
 from core.polling.assess import Assessor, Limits
 from core.ports import SystemClock
@@ -89,7 +89,7 @@ async def poll_once(settings: ApplicationSettings, hosts: list[Host]) -> list[Ho
             )
             return
         live.apply_sample(sample)
-        state, reason, detail = Assessor(limits_of(settings)).assess(sample)
+        state, reason, detail = Assessor(limits_of(settings)).assess(sample, sample.system.mem_pct, fullest(sample))
         live.apply_transition(Transition(host.name, sample.ts, HostState.UNKNOWN, state, reason, detail))
 
     await asyncio.gather(*(poll(h) for h in hosts))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from core.collectors import disk, io, net, system
+from core.collectors.counted import Counted
 from core.collectors.frame import Frame, parse_frame
+from core.collectors.layout import KIB, MAX_WORDS, Layout, Mounted, Reading, learn
 from core.collectors.rates import Devices, interval
 from core.exceptions import DataCollectionError
 from core.models import (
@@ -16,9 +18,14 @@ from core.models import (
     SectionStatus,
     SystemFigures,
 )
+from core.models.making import maker, twin
 
 T = TypeVar("T")
 _SYSTEM = ("stat", "meminfo", "loadavg")
+_LAYOUTS = 4  # with and without filesystems, and two to spare
+_LOAD_MAX = 1e7
+_NO_SHARES = (None, None, None, None, None)
+_make_sample, _make_system, _Mount = maker(HostSample), maker(SystemFigures), twin(FilesystemFigures)
 
 
 class SampleAssembler:
@@ -32,9 +39,82 @@ class SampleAssembler:
         self._disks = Devices(io.disk_rows, io.disk_counters, io.real_disks, io.disk_figures)
         self._interfaces = Devices(net.net_rows, net.net_counters, net.shown_interfaces, net.interface_figures)
         self._mounts: tuple[bytes, dict[str, str]] = (b"", {})
+        self._counted = Counted(self._disks, self._interfaces)
+        self._layouts: dict[int, Layout] = {}  # by the number of words
+        self._missed = 0  # frames in a row that no layout fitted
 
     def feed(self, frame: bytes, received: datetime) -> HostSample:
         """Return the sample of one frame (UTC time of receipt); raise DataCollectionError if nothing can be read."""
+        words = frame.split()
+        layout = self._layouts.get(len(words))
+        if layout is not None:
+            reading = layout.read(frame, words)
+            sample = self._quick(layout, reading, received) if reading is not None else None
+            if sample is not None:
+                self._missed = 0
+                return sample
+        sample = self._careful(frame, received)
+        self._missed += 1
+        if len(words) <= MAX_WORDS and self._missed & (self._missed - 1) == 0:  # ever more seldom where it is in vain
+            self._learn(frame, len(words), sample)
+        return sample
+
+    def _learn(self, frame: bytes, words: int, sample: HostSample) -> None:
+        layout = learn(
+            frame,
+            sample.sections,
+            sample.boot_id,
+            sample.system.cpus,
+            self._disks.chosen if sample.disks is not None else None,
+            self._interfaces.chosen if sample.interfaces is not None else None,
+            sample.filesystems,
+        )
+        self._layouts.pop(words, None)
+        if layout is not None:
+            if len(self._layouts) >= _LAYOUTS:
+                del self._layouts[next(iter(self._layouts))]
+            self._layouts[words] = layout
+
+    def _quick(self, layout: Layout, reading: Reading, received: datetime) -> HostSample | None:
+        """Make the sample of a frame that was read by position; None, and nothing changed, where a figure is odd."""
+        ints, (uptime, load1, load5, load15, *more) = reading
+        clock = more.pop(0) if layout.clock else None
+        psi = more if layout.pressure else (None, None, None)
+        total, available, swap_total, swap_free = ints[12:16]
+        odd = not total or max(load1, load5, load15) >= _LOAD_MAX or (layout.pressure and max(more) > 100.0)
+        if odd or layout.boot_id != self._boot_id or self._uptime is None or uptime < self._uptime:
+            return None
+        seconds = interval(self._uptime, uptime)
+        self._uptime = uptime
+        cpu = system.CpuCounters._make((*ints[1:9], layout.cpus, *ints[9:12]))
+        before, self._cpu = self._cpu, cpu
+        shares = system.cpu_shares(before, cpu) if before is not None else None
+        figures = _make_system(
+            *(shares or _NO_SHARES),
+            cpu.cpus,
+            load1,
+            load5,
+            load15,
+            total * KIB,
+            available * KIB if available <= total else None,
+            swap_total * KIB,
+            swap_free * KIB,
+            *psi,
+            cpu.procs_running,
+            cpu.procs_blocked,
+        )
+        disks, interfaces, at = self._counted.take(layout, ints, seconds)
+        mounted = None
+        if layout.mounts is not None:
+            mounted = _mounted(layout.mounts, ints, at)
+        host_clock = _moment(clock if clock is not None else ints[9] + uptime)
+        return _make_sample(
+            self._host, received, ints[0], layout.boot_id, uptime, host_clock, figures, mounted, disks, interfaces,
+            layout.sections, seconds,
+        )  # fmt: skip
+
+    def _careful(self, frame: bytes, received: datetime) -> HostSample:
+        self._counted.hand_over()
         parsed = parse_frame(frame)
         sections = {name: status for name, (status, _) in parsed.sections.items()}
         seconds = self._interval(parsed)
@@ -156,13 +236,31 @@ class SampleAssembler:
         )
 
 
+def _mounted(mounts: Sequence[Mounted], ints: Sequence[int], at: int) -> tuple[FilesystemFigures, ...]:
+    """Return the filesystems from their numbers: size, used, available in KiB, then inodes and inodes used."""
+    made = []
+    for mount, device, fstype, counts_inodes in mounts:
+        size, used, free = ints[at : at + 3]
+        at += 3
+        inodes = inodes_used = None
+        if counts_inodes:
+            inodes, inodes_used = ints[at : at + 2]
+            at += 2
+        one = _Mount(mount, device, fstype, size * KIB, used * KIB, free * KIB, inodes, inodes_used)
+        one.__class__ = FilesystemFigures
+        made.append(one)
+    return tuple(made)
+
+
 def _clock(frame: Frame, cpu: system.CpuCounters | None) -> datetime | None:
     """The host's wall clock; the sh loop has none, so there it is boot time plus uptime (within a second)."""
     seconds = frame.clock
     if seconds is None and cpu is not None and cpu.btime is not None and frame.uptime_s is not None:
         seconds = cpu.btime + frame.uptime_s
-    if seconds is None:
-        return None
+    return None if seconds is None else _moment(seconds)
+
+
+def _moment(seconds: float) -> datetime | None:
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):

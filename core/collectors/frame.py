@@ -57,6 +57,11 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the frames that this chunk completes; raise DataCollectionError for one over the cap."""
+        # Nearly always one chunk is one frame.
+        if not self._buffer and data.startswith(self._begin) and data.endswith(b"\n") and len(data) <= self._max:
+            end = data.find(self._end)
+            if data.find(b"\n", end + len(self._end)) == len(data) - 1 and data.find(self._begin, 1) < 0 <= end:
+                return [data]
         self._buffer = self._buffer + data if self._buffer else data
         frames: list[bytes] = []
         while self._inside or self._enter():

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from core.collectors.rates import deltas, percent
 from core.collectors.text import name_of, unreadable
 from core.models import DiskFigures
+from core.models.making import maker
 
+_make = maker(DiskFigures)
+WIDTH = 5  # counters of a device
 SECTOR = 512  # bytes, whatever the device's own block size
 
 _LINE = re.compile(
@@ -64,15 +66,21 @@ def _partition(name: str, known: set[str]) -> bool:
 
 def disk_figures(name: str, before: Counters | None, now: Counters, seconds: float | None) -> DiskFigures:
     """Return the rates over the interval; all None where they cannot be known."""
-    grown = deltas(before, now) if before is not None and seconds else None
-    if grown is None or not seconds:
+    if before is None or not seconds:
         return DiskFigures(name)
-    reads, read_sectors, writes, written_sectors, busy_ms = grown
-    return DiskFigures(
+    a, b, c, d, e = before
+    reads, read_sectors, writes, written_sectors, busy_ms = now
+    reads, read_sectors, writes, written_sectors, busy_ms = (
+        reads - a, read_sectors - b, writes - c, written_sectors - d, busy_ms - e,
+    )  # fmt: skip
+    if reads < 0 or read_sectors < 0 or writes < 0 or written_sectors < 0 or busy_ms < 0:
+        return DiskFigures(name)
+    busy = busy_ms / (seconds * 10.0)
+    return _make(
         name,
-        read_bps=read_sectors * SECTOR / seconds,
-        write_bps=written_sectors * SECTOR / seconds,
-        read_iops=reads / seconds,
-        write_iops=writes / seconds,
-        busy_pct=percent(busy_ms, seconds * 1000.0),
+        read_sectors * SECTOR / seconds,
+        written_sectors * SECTOR / seconds,
+        reads / seconds,
+        writes / seconds,
+        busy if busy <= 100.0 else 100.0,  # counters of one file are not read in one instant
     )

@@ -13,6 +13,7 @@ from core.collectors.remote_shell import SHELL_PROGRAM
 
 SILENCE_S = 15.0
 HEARTBEAT = b"\n"
+PACE = b"INTERVAL="
 
 # One line, no backslash, quote or exclamation mark inside: bash, dash, ash, fish and tcsh read it alike. The program
 # itself comes as one line on stdin, for tcsh takes no newline in a word and `sh -s` may swallow the heartbeats.
@@ -64,6 +65,11 @@ class LoopCall:
         self.command, self.stdin = request.command, request.stdin
         self._reader = FrameReader(request.nonce, max_bytes)
         self.feed = self._reader.feed
+
+    @staticmethod
+    def pace(interval_s: float) -> bytes:
+        """The line on stdin that changes the interval of a running loop, and asks for a frame at once."""
+        return PACE + b"%g\n" % interval_s
 
     @property
     def noise(self) -> bytes:

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from core.collectors.rates import deltas
 from core.collectors.text import name_of, unreadable
 from core.models import InterfaceFigures
+from core.models.making import maker
 
+_make = maker(InterfaceFigures)
 _N = rb"(\d{1,20}) +"
 _SKIP = rb"\d{1,20} +"
 _LINE = re.compile(
     rb"^ *(\S+): *" + _N + _N + _N + _N + _SKIP * 4 + _N + _N + _N + rb"(\d{1,20})(?: +\d{1,20}){4} *$",
     re.MULTILINE,
 )
+WIDTH = 8  # counters of an interface
 _HEADER_LINES = 2
 # The host's own end of a container's cable, and what the kernel makes by itself for each tunnel type.
 _HIDDEN = re.compile(
@@ -62,12 +65,12 @@ def interface_figures(name: str, before: Counters | None, now: Counters, seconds
     if grown is None or not seconds:
         return InterfaceFigures(name)
     rx, rx_packets, rx_errors, rx_drops, tx, tx_packets, tx_errors, tx_drops = grown
-    return InterfaceFigures(
+    return _make(
         name,
-        rx_bps=rx / seconds,
-        tx_bps=tx / seconds,
-        rx_pps=rx_packets / seconds,
-        tx_pps=tx_packets / seconds,
-        errors_ps=(rx_errors + tx_errors) / seconds,
-        drops_ps=(rx_drops + tx_drops) / seconds,
+        rx / seconds,
+        tx / seconds,
+        rx_packets / seconds,
+        tx_packets / seconds,
+        (rx_errors + tx_errors) / seconds,
+        (rx_drops + tx_drops) / seconds,
     )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from operator import sub
+from typing import Any, Generic, TypeVar
 
 from core.collectors.text import name_of
 
 Row = TypeVar("Row", bound=tuple[bytes, ...])
-Counters = TypeVar("Counters", bound=tuple[int, ...])
+Counters = TypeVar("Counters", bound=Sequence[int])
 Figures = TypeVar("Figures")
 MIN_INTERVAL_S = 0.05  # uptime has steps of 0.01 s: a shorter interval would be mostly rounding
 
 
 def deltas(before: Sequence[int], now: Sequence[int]) -> list[int] | None:
     """Return the growth of each counter, or None where any of them went back: then none can be trusted."""
-    grown = [b - a for a, b in zip(before, now, strict=True)]
+    grown = list(map(sub, now, before))
     return grown if min(grown, default=0) >= 0 else None
 
 
@@ -25,11 +26,6 @@ def interval(before: float | None, now: float | None) -> float | None:
         return None
     seconds = now - before
     return seconds if seconds >= MIN_INTERVAL_S else None
-
-
-def percent(part: float, whole: float) -> float:
-    """A share in percent, held within 0 to 100: counters of one file are not read in one instant."""
-    return min(100.0, max(0.0, 100.0 * part / whole))
 
 
 class Devices(Generic[Row, Counters, Figures]):
@@ -68,3 +64,30 @@ class Devices(Generic[Row, Counters, Figures]):
             now[name] = self._counters(rows[index])
         figures = self._figures
         return tuple([figures(name, before.get(name), counters, seconds) for name, counters in now.items()])
+
+    def take(
+        self, names: Sequence[str], ints: Sequence[int], at: int, width: int, seconds: float | None
+    ) -> tuple[Figures, ...]:
+        """Return the same for counters that are numbers already: ``width`` of them for each name, from ``at`` on."""
+        before, now, figures = self._before, {}, self._figures
+        made = []
+        for name in names:
+            counters: Any = ints[at : at + width]
+            now[name] = counters
+            made.append(figures(name, before.get(name), counters, seconds))
+            at += width
+        self._before = now
+        return tuple(made)
+
+    def put(self, names: Sequence[str], ints: Sequence[int], at: int, width: int) -> None:
+        """Take counters that are numbers already as those of the last reading."""
+        before: dict[str, Any] = {}
+        for name in names:
+            before[name] = ints[at : at + width]
+            at += width
+        self._before = before
+
+    @property
+    def chosen(self) -> Sequence[tuple[str, int]]:
+        """The devices shown, each with the number of its line."""
+        return self._chosen

@@ -6,6 +6,7 @@ from __future__ import annotations
 # - pread on kept descriptors is the cheapest way to read /proc (0.14 ms a sample against 1.74 for `cat`).
 # - df runs beside the loop with a deadline: a dead NFS server blocks statvfs for ever. After a timeout only local
 #   filesystems are asked for a while, so that they stay known.
+# - A line INTERVAL=seconds on stdin changes the pace, and asks for a frame at once.
 # - SIGALRM ends the process even where a write blocks, for a client that is gone without a word.
 PYTHON_PROGRAM = """
 import os, select, signal, sys, time
@@ -14,7 +15,7 @@ signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 os.environ["LC_ALL"] = "C"
 os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin"
 clock, files, jobs, ready, stuck = time.monotonic, {}, {}, {}, {}
-heard, df_due, df_local = clock(), 0.0, 0
+heard, df_due, df_local, said, due, asked = clock(), 0.0, 0, b"", clock(), False
 FILES = (("loadavg", "/proc/loadavg"), ("pressure_cpu", "/proc/pressure/cpu"),
     ("pressure_memory", "/proc/pressure/memory"), ("pressure_io", "/proc/pressure/io"),
     ("diskstats", "/proc/diskstats"), ("netdev", "/proc/net/dev"))
@@ -95,18 +96,33 @@ def reap():
         except OSError:
             del stuck[name]
 
+def orders(part):
+    global said, step, due, asked
+    lines = (said + part).split(b"\\n")
+    said = lines.pop()[-64:]
+    for line in lines:
+        if line[:9] == b"INTERVAL=":
+            try:
+                step = max(0.001, float(line[9:]))
+            except ValueError:
+                continue
+            due, asked = clock(), True
+
 def wait(until, for_jobs):
-    global heard
+    global heard, asked
     while True:
         now = clock()
-        if for_jobs and not jobs:
+        if for_jobs and not jobs or asked and not for_jobs:
+            asked = False
             return
         ends = [until, heard + silence] + [job[3] for job in jobs.values()]
         ready_fds = select.select([0] + [job[1] for job in jobs.values()], [], [], max(0.0, min(ends) - now))[0]
         now = clock()
         if 0 in ready_fds:
-            if not os.read(0, 4096):
+            part = os.read(0, 4096)
+            if not part:
                 leave()
+            orders(part)
             heard = now
             signal.alarm(int(silence) + 2)
         elif now - heard >= silence:
@@ -150,8 +166,9 @@ def frame(seq):
 
 signal.alarm(int(silence) + 2)
 boot = read("/proc/sys/kernel/random/boot_id")[1].decode().strip() or "-"
-due, seq = clock(), 0
+seq = 0
 while True:
+    asked = False
     frame(seq)
     seq += 1
     due += step

@@ -8,6 +8,7 @@ from __future__ import annotations
 # - sleep runs in the background and is waited for, so that a signal is served at once and the sleep goes with us.
 # - df writes straight to the channel between two of our marks; a timer signals USR2 where it hangs, and a df that
 #   cannot be killed (dead NFS server) is never started a second time. The timer may outlive us by its four seconds.
+# - It cannot take another interval from its reader: told one it ends with 75, and is started anew.
 # - ksh ends a child that it forks while a trapped signal waits (its df then prints nothing), so heartbeats are ignored
 #   from well before the df to after it: the next one is five seconds away, the silence allowed fifteen.
 SHELL_PROGRAM = """
@@ -27,7 +28,7 @@ bye() {
   trap - TERM HUP INT PIPE USR1 USR2
   kill $R $s $w 2>/dev/null
   [ -z "$p" ] || kill -9 $p 2>/dev/null
-  exit 0
+  exit ${1:-0}
 }
 beat() {
   { read -r b x </proc/uptime; } 2>/dev/null
@@ -120,8 +121,15 @@ b=$now
 exec 3<&0 2>/dev/null
 trap beat USR1
 trap 't=1' USR2
-trap bye TERM HUP INT PIPE
-( while IFS= read -r x; do kill -USR1 $$ || exit 0; done; kill -TERM $$ ) <&3 >/dev/null 2>&1 & R=$!
+trap bye TERM INT PIPE
+trap 'bye 75' HUP
+( while IFS= read -r x; do
+    case $x in
+      '') kill -USR1 $$ || exit 0;;
+      *) kill -HUP $$; exit 0;;
+    esac
+  done
+  kill -TERM $$ ) <&3 >/dev/null 2>&1 & R=$!
 exec </dev/null 3<&-
 next=$now
 while :; do

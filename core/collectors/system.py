@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from core.collectors.rates import percent
 from core.collectors.text import unreadable
 
 _CPU = re.compile(rb"^cpu +(\d{1,20}) (\d{1,20}) (\d{1,20}) (\d{1,20})((?: \d{1,20})*) *$", re.MULTILINE)
@@ -16,8 +16,7 @@ _LOAD = re.compile(rb"(\d{1,7}\.\d{1,4}) (\d{1,7}\.\d{1,4}) (\d{1,7}\.\d{1,4}) \
 _PRESSURE = re.compile(rb"^some avg10=(\d{1,3}\.\d{1,4}) ", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class CpuCounters:
+class CpuCounters(NamedTuple):
     """Ticks since boot over all CPUs; guest time is within user and nice. ``btime`` is the boot's Unix time."""
 
     user: int
@@ -34,8 +33,7 @@ class CpuCounters:
     procs_blocked: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class CpuShares:
+class CpuShares(NamedTuple):
     """Shares of the interval in percent of all CPUs; ``busy`` is all but idle and iowait."""
 
     busy: float
@@ -91,12 +89,14 @@ def cpu_shares(before: CpuCounters, now: CpuCounters) -> CpuShares | None:
     total = user + system + steal + idle + iowait
     if total <= 0:
         return None
+    part = 100.0 / total
+    busy = (user + system + steal) * part
     return CpuShares(
-        busy=percent(user + system + steal, total),
-        user=percent(user, total),
-        system=percent(system, total),
-        iowait=percent(iowait, total),
-        steal=percent(steal, total),
+        busy if busy <= 100.0 else 100.0,  # rounding may go over
+        min(100.0, user * part),
+        min(100.0, system * part),
+        min(100.0, iowait * part),
+        min(100.0, steal * part),
     )
 
 

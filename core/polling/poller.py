@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
 
 from core.events import EventBus, HostPolled, HostStateChanged
 from core.exceptions import DataCollectionError, InfrastructureException, SSHTimeoutError
-from core.live_state import LiveState, fullest
+from core.live_state import LiveState, bare, fullest
 from core.logging import correlation
 from core.models import Host, HostSample, HostState, Reason, Transition
 from core.polling.assess import Assessor, Limits
-from core.polling.backoff import Backoff
+from core.polling.backoff import Backoff, Breaker
 from core.polling.figures import Tally
 from core.polling.inspector import Inspection, Inspector
-from core.ports import Clock, HostSession, SampleSink, SessionFactory
+from core.ports import Clock, FrameStream, HostSession, SampleSink, SessionFactory
 
 log = structlog.get_logger("core.polling")
+_SILENCE_S = 15.0  # no stream counts as silent before that
+_KEPT_S = 300.0  # a connection outlives a pause of so long
 
 
 class Assembler(Protocol):
@@ -48,10 +51,12 @@ class PollingContext:
     stale_after_intervals: float = 3.0
     broken_frames: int = 3
     inspection: Inspection | None = None  # None: no slow collectors
+    items_every_s: float = 10.0  # between two stored rows of a disk or an interface
+    breaker: Breaker = field(default_factory=Breaker)
 
 
 class HostPoller:
-    """Runs until cancelled; ``wake`` makes it try or restart its stream at once."""
+    """Runs until cancelled; ``wake`` makes it try at once, or asks the running loop for a frame."""
 
     def __init__(
         self, host: Host, context: PollingContext, *, interval_s: float | None = None, tally: Tally | None = None
@@ -61,28 +66,47 @@ class HostPoller:
         self._inspector = Inspector(host, context, self.tally)
         self.interval_s = interval_s or host.interval_s or context.interval_s
         self._state, self._reason, self._detail = HostState.UNKNOWN, Reason.PENDING, ""
-        self._wake = asyncio.Event()
+        self._signal = asyncio.Event()  # whatever it waits for, or another thing to look at
+        self._stream: FrameStream | None = None
+        self._stale: asyncio.TimerHandle | None = None
+        self._fault: InfrastructureException | None = None
         self._assessor = Assessor(context.limits)
-        self._failures = 0
+        self._failures = self._refusals = 0  # in a row
         self._broken = 0
-        self._seq: int | None = None
         self._last_frame = 0.0
-        self._data_error: DataCollectionError | None = None
+        self._due: float | None = None  # monotonic; None: the next frame is the first at its pace
+        self._items_due = 0.0  # monotonic
+        self.paused = False
         self._connection = ""  # correlation id of this attempt to connect and of all that comes of it
         self._frames = 0  # of this connection: with it they make a frame's correlation id
 
+    @property
+    def refused(self) -> bool:
+        """The host refuses the login: it is tried seldom, but for a person who asks for this very host."""
+        return self._refusals > 0
+
     def wake(self) -> None:
-        """Try at once, whatever the backoff says; an open stream is asked anew for an immediate frame."""
-        self._wake.set()
+        """Try at once, whatever the backoff says; a running loop is asked for a frame."""
+        if self._stream is not None:
+            self._pace(self._stream)
+        else:
+            self._signal.set()
 
     def inspect(self) -> None:
         """Run all slow collectors now, as far as their turns allow."""
         self._inspector.wake()
 
     def set_interval(self, seconds: float) -> None:
-        """Change the interval; the stream restarts on the same connection."""
+        """Change the interval, on the running stream where there is one."""
         self.interval_s = seconds
-        self._wake.set()
+        if self._stream is not None:
+            self._pace(self._stream)
+
+    def set_paused(self, paused: bool) -> None:
+        """Pause ends the loop on the host and keeps the connection for a while; resuming starts it anew."""
+        self.paused = paused
+        self._inspector.set_paused(paused)
+        self._signal.set()
 
     async def run(self) -> None:
         """Poll the host until cancelled."""
@@ -90,6 +114,7 @@ class HostPoller:
             self._change(HostState.MAINTENANCE, Reason.NONE, "in maintenance: not polled")
             await asyncio.Event().wait()
         while True:
+            await self._rest(None)
             with correlation(host=self.host.name) as self._connection:
                 self._frames = 0
                 try:
@@ -105,83 +130,102 @@ class HostPoller:
                     await self._failed(exc)
 
     async def _follow(self, session: HostSession) -> None:
-        """Keep one stream after the other on this connection; raises when the connection or the data fails."""
-        while True:
-            self._wake.clear()
-            self._seq, self._last_frame = None, self._context.clock.monotonic()
-            assembler = self._context.assembler(self.host.name)
-            self._data_error = None
-            stream = await session.open_stream(
-                lambda frame, at, a=assembler: self._frame(a, frame, at),  # type: ignore[misc]
-                interval_s=self.interval_s,
-            )
+        """Keep one stream after the other on this connection, until it fails or a pause gets long."""
+        while await self._rest(_KEPT_S):
+            self._signal.clear()
+            self._fault, self._due, self._last_frame = None, None, self._context.clock.monotonic()
+            assembler, interval_s = self._context.assembler(self.host.name), self.interval_s
+            stream = await session.open_stream(partial(self._frame, assembler), interval_s=interval_s)
+            closed = asyncio.ensure_future(stream.wait_closed())
+            closed.add_done_callback(lambda _: self._signal.set())
             try:
-                async with asyncio.TaskGroup() as group:
-                    watchers = [
-                        group.create_task(stream.wait_closed()),
-                        group.create_task(self._watch()),
-                        group.create_task(self._wake.wait()),
-                    ]
-                    await asyncio.wait(watchers, return_when=asyncio.FIRST_COMPLETED)
-                    for watcher in watchers:
-                        if not watcher.done():
-                            watcher.cancel()
-            except BaseExceptionGroup as group_error:
-                raise _first(group_error) from None
+                self._stream = stream
+                if interval_s != self.interval_s:  # changed while it opened
+                    self._pace(stream)
+                self._watch()
+                await self._signal.wait()
+                if self._fault is not None:
+                    raise self._fault
+                if closed.done():
+                    closed.result()
             finally:
+                self._stream = None
+                if self._stale is not None:
+                    self._stale.cancel()
+                closed.cancel()
                 await stream.close()
+                await asyncio.wait((closed,))
+                _ = closed.cancelled() or closed.exception()
 
-    async def _watch(self) -> None:
-        """Raise when no frame came for too long, or when frames come and none can be read."""
-        limit = max(self.interval_s * self._context.stale_after_intervals, 15.0)
-        while True:
-            await asyncio.sleep(min(1.0, self.interval_s))
-            if self._data_error is not None and self._broken >= self._context.broken_frames:
-                raise self._data_error
-            if self._context.clock.monotonic() - self._last_frame > limit:
-                raise SSHTimeoutError(
-                    f"no data for {limit:.0f} s over an open connection: the host may be hung or out of processes",
-                    timeout_seconds=limit,
-                    hostname=self.host.name,
-                    operation="stream",
-                )
+    async def _rest(self, kept_s: float | None) -> bool:
+        """Wait while paused, so many seconds at most; False where that ran out."""
+        try:
+            async with asyncio.timeout(kept_s):
+                while self.paused:
+                    self._signal.clear()
+                    await self._signal.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _pace(self, stream: FrameStream) -> None:
+        self._due = None
+        stream.set_interval(self.interval_s)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Look again when a frame will have been missing for too long; one timer a host, not one a frame."""
+        if self._stale is not None:
+            self._stale.cancel()
+        limit = max(self.interval_s * self._context.stale_after_intervals, _SILENCE_S)
+        left = self._last_frame + limit - self._context.clock.monotonic()
+        if left > 0:
+            self._stale = asyncio.get_running_loop().call_later(left, self._watch)
+            return
+        text = f"no data for {limit:.0f} s over an open connection: the host may be hung or out of processes"
+        self._stop(SSHTimeoutError(text, timeout_seconds=limit, hostname=self.host.name, operation="stream"))
+
+    def _stop(self, fault: InfrastructureException) -> None:
+        self._fault = fault
+        self._signal.set()
 
     def _frame(self, assembler: Assembler, frame: bytes, at: datetime) -> None:
         context = self._context
         self._frames += 1
         self.tally.frames += 1
         self.tally.bytes += len(frame)
-        self._last_frame, before = context.clock.monotonic(), self._last_frame
+        due, self._last_frame = self._due, context.clock.monotonic()
+        self._due = self._last_frame + self.interval_s
         try:
             sample = assembler.feed(frame, at)
         except DataCollectionError as exc:
             self._broken += 1
             self.tally.broken += 1
-            self._data_error = exc
             if self._broken == 1:
                 log.warning("unreadable frame", host=self.host.name, error=exc.message, correlation_id=self._poll_id())
+            if self._broken >= context.broken_frames:
+                self._stop(exc)
             return
-        self._broken, self._failures = 0, 0
-        lag = max(0.0, self._last_frame - before - self.interval_s) if self._seq is not None else None
-        self._seq = sample.seq
+        self._broken = self._failures = self._refusals = 0
+        lag = max(0.0, self._last_frame - due) if due is not None else None
         self.tally.late(lag)
-        context.sink.put(sample)
+        system = sample.system
+        figures = (system.cpu_pct, system.mem_pct, fullest(sample), system.load1)
+        context.sink.put(self._stored(sample))
         context.live.apply_sample(sample, lag_s=lag)
         poll_id = self._poll_id()
-        self._change(*self._assessor.assess(sample), poll_id)
-        context.bus.emit_nowait(
-            HostPolled(
-                source="poller",
-                correlation_id=poll_id,
-                host=self.host.name,
-                seq=sample.seq,
-                cpu_pct=sample.system.cpu_pct,
-                mem_pct=sample.system.mem_pct,
-                disk_pct=fullest(sample),
-                load1=sample.system.load1,
-                lag_s=lag,
-            )
-        )
+        state, reason, detail = self._assessor.assess(sample, figures[1], figures[2])
+        if state is not self._state or reason is not self._reason or detail != self._detail:
+            self._change(state, reason, detail, poll_id)
+        context.bus.emit_nowait(HostPolled.of_sample(self.host.name, poll_id, sample.seq, figures, lag))
+
+    def _stored(self, sample: HostSample) -> HostSample:
+        """What the database gets: the host's row from every frame, rows of its items every ten seconds."""
+        if self._last_frame >= self._items_due or (sample.disks is None and sample.interfaces is None):
+            if sample.disks is not None or sample.interfaces is not None:
+                self._items_due = self._last_frame + self._context.items_every_s - self.interval_s / 2
+            return sample
+        return bare(sample)
 
     def _poll_id(self) -> str:
         # Given by hand: a frame comes in the transport's context, not in ours.
@@ -192,21 +236,28 @@ class HostPoller:
         reason = context.reason_of(exc)
         self._failures += 1
         self.tally.failures[reason.value] += 1
+        self._refusals = self._refusals + 1 if reason is Reason.LOGIN else 0
         self._change(HostState.OFFLINE, reason, exc.message, self._connection)
-        if reason is Reason.KEY_CHANGED:
-            context.live.set_retry(self.host.name, self._failures, None)
-            delay = None  # never by itself: a person looks first
-        else:
-            # A key that waits for review: no hurry, acceptance wakes us.
-            failures = 32 if reason is Reason.KEY_UNKNOWN else self._failures
-            delay = context.backoff.delay(failures, random.random())  # noqa: S311 - jitter, not a secret
-            context.live.set_retry(self.host.name, self._failures, context.clock.now() + timedelta(seconds=delay))
+        delay = self._delay(reason)
+        next_try = None if delay is None else context.clock.now() + timedelta(seconds=delay)
+        context.live.set_retry(self.host.name, self._failures, next_try)
+        self._signal.clear()
         try:
             async with asyncio.timeout(delay):
-                await self._wake.wait()
+                await self._signal.wait()
         except TimeoutError:
             pass
-        self._wake.clear()
+        self._signal.clear()
+
+    def _delay(self, reason: Reason) -> float | None:
+        """Seconds until the next try; None: never by itself."""
+        chance = random.random()  # noqa: S311 - jitter, not a secret
+        if reason is Reason.KEY_CHANGED:
+            return None  # a person looks first
+        if reason is Reason.LOGIN:
+            return self._context.breaker.delay(self._refusals, chance)
+        # A key that waits for review: no hurry, acceptance wakes us.
+        return self._context.backoff.delay(32 if reason is Reason.KEY_UNKNOWN else self._failures, chance)
 
     def _change(self, state: HostState, reason: Reason, detail: str, correlation_id: str | None = None) -> None:
         """Say a change of state or reason once; a changed figure in the line alone is no change."""
@@ -240,11 +291,3 @@ class HostPoller:
             detail=detail,
             correlation_id=correlation_id,
         )
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to report of several that came together: ours before foreign ones."""
-    flat: list[BaseException] = []
-    for exc in group.exceptions:
-        flat.append(_first(exc) if isinstance(exc, BaseExceptionGroup) else exc)
-    return next((e for e in flat if isinstance(e, InfrastructureException)), flat[0])

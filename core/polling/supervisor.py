@@ -39,14 +39,13 @@ class PollingSupervisor:
             self._cancel(name)
         self._hosts = wanted
         self._tallies = {name: tally for name, tally in self._tallies.items() if name in wanted}
-        if self._active and not self.paused:
+        if self._active:
             self._launch()
 
     def start(self) -> None:
         """Begin polling; a second start does nothing."""
         self._active = True
-        if not self.paused:
-            self._launch()
+        self._launch()
 
     async def stop(self, deadline_s: float = 1.0) -> None:
         """End all pollers and wait for their connections to close, at most to the deadline."""
@@ -54,17 +53,15 @@ class PollingSupervisor:
         await self._end_all(deadline_s)
 
     async def set_paused(self, paused: bool) -> None:
-        """Pause closes the streams, so that no host spends anything; resume opens them."""
+        """Pause ends the loops, so that no host spends anything; connections stay a while for the return."""
         self.paused = paused
-        if paused:
-            await self._end_all(1.0)
-        elif self._active:
-            self._launch()
+        for poller in self._pollers.values():
+            poller.set_paused(paused)
 
     def wake(self, host: str | None = None) -> None:
-        """Poll one host, or all, now."""
+        """Poll one host, or all, now; those that refuse the login only where they are meant by name."""
         for name, poller in self._pollers.items():
-            if host in (None, name):
+            if name == host or (host is None and not poller.refused):
                 poller.wake()
             if host == name:  # not for all at once: that would be thousands of commands
                 poller.inspect()
@@ -91,6 +88,7 @@ class PollingSupervisor:
             if name not in self._tasks:
                 tally = self._tallies.setdefault(name, Tally())
                 poller = HostPoller(host, self._context, interval_s=self._intervals.get(name), tally=tally)
+                poller.set_paused(self.paused)
                 self._pollers[name] = poller
                 task = asyncio.create_task(poller.run(), name=f"poll:{name}")
                 task.add_done_callback(lambda t, n=name: self._ended(n, t))  # type: ignore[misc]
@@ -104,11 +102,11 @@ class PollingSupervisor:
         if task.cancelled():
             return
         log.error("poller ended unexpectedly", host=name, exc_info=task.exception())
-        if self._active and not self.paused:
+        if self._active:
             asyncio.get_running_loop().call_later(5.0, self._relaunch)
 
     def _relaunch(self) -> None:
-        if self._active and not self.paused:
+        if self._active:
             self._launch()
 
     def _cancel(self, name: str) -> None:

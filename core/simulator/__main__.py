@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 
 from core.exceptions import InfrastructureException
-from core.simulator.fleet import build_fleet
+from core.simulator.fleet import build_fleet, even_fleet
 from core.simulator.fleet_server import FleetServer
 from core.simulator.local import read_local_spec
+from core.simulator.wire import SLOW_EVERY_S
 
 _GRACE_S = 0.8
 
@@ -28,6 +29,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--state-dir", type=Path, required=True, help="folder for the keys of this run")
     parser.add_argument("--seed", type=int, default=0, help="another seed, another story")
     parser.add_argument("--single-port", action="store_true", help="one port for all; the login names the host")
+    parser.add_argument("--even", action="store_true", help="for benchmarks: hosts of one kind, which never leave")
+    parser.add_argument(
+        "--slow-every", type=float, default=SLOW_EVERY_S, help="seconds between two frames with filesystems"
+    )
     found = parser.parse_args(argv)
     if not 1 <= found.hosts <= 5000:
         parser.error(f"--hosts {found.hosts}: 1 to 5000 can be played")
@@ -82,9 +87,17 @@ class _Ending:
 async def _serve(arguments: argparse.Namespace) -> None:
     _allow_files(arguments.hosts)
     ending = _Ending(asyncio.get_running_loop())
-    local = await asyncio.to_thread(read_local_spec, arguments.seed)
-    fleet = build_fleet(arguments.hosts, arguments.seed, local)
-    server = FleetServer(fleet, state_dir=arguments.state_dir, single_port=arguments.single_port)
+    if arguments.even:
+        fleet = even_fleet(arguments.hosts, arguments.seed)
+    else:
+        local = await asyncio.to_thread(read_local_spec, arguments.seed)
+        fleet = build_fleet(arguments.hosts, arguments.seed, local)
+    server = FleetServer(
+        fleet,
+        state_dir=arguments.state_dir,
+        single_port=arguments.single_port,
+        slow_every_s=arguments.slow_every,
+    )
     try:
         ready = await server.start()
         sys.stdout.write(json.dumps(ready) + "\n")

@@ -63,6 +63,7 @@ def answer(command: str, kernel: Kernel, name: str, user: str) -> str | None:
             return kernel.df()
         case ["df", "-P", "-i"] | ["df", "-Pi"]:
             return kernel.df(inodes=True)
-        case ["cat", path] if path in _FILES:
-            return _FILES[path](kernel)
+        case ["cat", *paths] if paths and all(path in _FILES for path in paths):
+            texts = [_FILES[path](kernel) for path in paths]
+            return None if None in texts else "".join(text for text in texts if text)
     return None

@@ -130,6 +130,15 @@ _TEMPLATES: dict[str, HostSpec] = {
         "docker", cpus=6, memory=16 * GIB, idle_cpu=7.0, day_cpu=20.0, memory_used=0.48, memory_day=0.08,
         read_bps=3e6, write_bps=9e6, interfaces=("eth0", "docker0"),
     ),
+    # For benchmarks: the host that the aims speak of, and every figure of it moves from second to second.
+    "even": _template(
+        "even", groups=("benchmark",),
+        filesystems=tuple(
+            FilesystemSpec(mount, f"/dev/vda{number}", "ext4", 400 * GIB, 0.1 + 0.05 * number, 20.0)
+            for number, mount in enumerate(("/", "/var", "/srv", "/home"), 2)
+        ),
+        disks=("vda", "vdb"), interfaces=("eth0", "eth1"),
+    ),
 }  # fmt: skip
 
 # The first twelve, in the order of the list: this very machine leads.
@@ -178,6 +187,11 @@ def build_fleet(count: int, seed: int, local: HostSpec) -> list[HostSpec]:
         kind = _EXTRAS[number % len(_EXTRAS)]
         fleet.append(spec_of(f"{kind}-{number:04d}", kind, seed))
     return fleet[:count]
+
+
+def even_fleet(count: int, seed: int) -> list[HostSpec]:
+    """Return ``count`` hosts that differ in nothing but their figures, for benchmarks."""
+    return [spec_of(f"even-{number:04d}", "even", seed) for number in range(1, count + 1)]
 
 
 def local_spec(

@@ -17,6 +17,8 @@ from core.simulator.fleet import LOGIN, HostSpec
 from core.simulator.keys import RunFolder
 from core.simulator.local import LocalMachine
 from core.simulator.service import HostServer, SimulatedHost
+from core.simulator.tally import Tally
+from core.simulator.wire import SLOW_EVERY_S
 
 _ADDRESS = "127.0.0.1"
 _TICK_S = 0.25
@@ -44,12 +46,16 @@ class FleetServer:
         *,
         state_dir: Path,
         single_port: bool = False,
+        slow_every_s: float = SLOW_EVERY_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._begin = clock()
         epoch = time.time()
-        self._hosts = {spec.name: SimulatedHost(spec, epoch, self._elapsed) for spec in specs}
+        tally = Tally()
+        self._hosts = {
+            spec.name: SimulatedHost(spec, epoch, self._elapsed, tally, slow_every_s=slow_every_s) for spec in specs
+        }
         self._single = single_port
         self._state_dir = state_dir
         self._folder: RunFolder | None = None
@@ -96,7 +102,8 @@ class FleetServer:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopped.wait(), _TICK_S)
                 for door in self._doors:
-                    await self._tell_outage(door)
+                    if door.host.spec.drops or self._single:
+                        await self._tell_outage(door)
                 if time.monotonic() - refreshed > _DF_EVERY_S and (refresh is None or refresh.done()):
                     refreshed = time.monotonic()
                     refresh = tasks.create_task(self._refresh())

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ _ROOT = str(Path(__file__).resolve().parents[2])
 class SimulatorProcess:
     """Starts and stops ``python -m core.simulator``. It ends by itself when this process dies: its stdin closes."""
 
-    def __init__(self, *, seed: int = 0, single_port: bool = False) -> None:
+    def __init__(self, *, seed: int = 0, single_port: bool = False, options: Sequence[str] = ()) -> None:
         self._seed = seed
-        self._single = single_port
+        self._options = [*options, *(["--single-port"] if single_port else [])]
         self._process: asyncio.subprocess.Process | None = None
         self._drain: asyncio.Task[None] | None = None  # owned here: stop() waits for it
         self._errors = bytearray()
@@ -47,7 +48,7 @@ class SimulatorProcess:
         path = os.pathsep.join(part for part in (_ROOT, os.environ.get("PYTHONPATH", "")) if part)
         try:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "core.simulator", *options, *(["--single-port"] if self._single else []),
+                sys.executable, "-m", "core.simulator", *options, *self._options,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
                 start_new_session=True, limit=_LINE_LIMIT, env={**os.environ, "PYTHONPATH": path},
             )  # fmt: skip

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import asyncssh
+from asyncssh.constants import MSG_IGNORE
 
 from core.collectors.collector import Collector
 from core.collectors.loop import LoopRequest
@@ -15,7 +19,8 @@ from core.simulator.inspection import collector_of, told
 from core.simulator.local import LocalMachine, run_here
 from core.simulator.machine import Machine
 from core.simulator.story import is_away
-from core.simulator.wire import Frames, loop_request
+from core.simulator.tally import COMMAND, Tally
+from core.simulator.wire import SLOW_EVERY_S, Frames, loop_request, paced
 
 _COMMAND_LIMIT = 4096
 _WAIT_S = 15.0  # for the program's line on stdin
@@ -26,8 +31,18 @@ _EXIT_REFUSED = 126
 class SimulatedHost:
     """One host of the fleet: its kernel, its connections, and whether it is on the network."""
 
-    def __init__(self, spec: HostSpec, epoch: float, elapsed: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        spec: HostSpec,
+        epoch: float,
+        elapsed: Callable[[], float],
+        tally: Tally | None = None,
+        *,
+        slow_every_s: float = SLOW_EVERY_S,
+    ) -> None:
         self.spec = spec
+        self.tally = tally or Tally()
+        self.slow_every_s = slow_every_s
         self.kernel: Kernel = LocalMachine(spec) if spec.local else Machine(spec, epoch)
         self.connections: set[asyncssh.SSHServerConnection] = set()
         self._elapsed = elapsed
@@ -54,6 +69,12 @@ class SimulatedHost:
         return self.kernel
 
 
+def _send(send: Callable[..., None], kind: int, *words: bytes, **options: Any) -> None:
+    """Leave out the packets without meaning that asyncssh puts before each of its own: OpenSSH sends none."""
+    if kind != MSG_IGNORE:
+        send(kind, *words, **options)
+
+
 class HostServer(asyncssh.SSHServer):
     """One connection: this run's client key, the right login, and nothing else."""
 
@@ -68,6 +89,7 @@ class HostServer(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
+        setattr(conn, "send_packet", partial(_send, conn.send_packet))  # noqa: B010 - a method of the library's object
         if self._host is not None:
             self._host.connections.add(conn)
 
@@ -128,7 +150,10 @@ class HostChannel(asyncssh.SSHServerSession[bytes]):
             self._timer = self._loop.call_later(_WAIT_S, self._finish, _EXIT_REFUSED)
             return
         kernel = self._host.now()
-        text = answer(self._command, kernel, self._host.spec.name, LOGIN)
+        if self._command == COMMAND:
+            text: str | None = self._host.tally.report()
+        else:
+            text = answer(self._command, kernel, self._host.spec.name, LOGIN)
         wanted = collector_of(self._command) if text is None else None
         if wanted is not None and isinstance(kernel, Machine):
             text = told(*wanted, kernel)
@@ -153,8 +178,10 @@ class HostChannel(asyncssh.SSHServerSession[bytes]):
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         self._heard = self._loop.time()
+        if self._frames is not None:
+            self._listen(data)
         if self._request is None or self._frames is not None:
-            return  # a heartbeat
+            return
         self._program += data
         expected = self._request.stdin
         if len(self._program) >= len(expected) or not expected.startswith(self._program):
@@ -184,9 +211,21 @@ class HostChannel(asyncssh.SSHServerSession[bytes]):
     def _start(self, request: LoopRequest) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._frames = Frames(self._host.spec, request)
+        self._frames = Frames(self._host.spec, request, self._host.slow_every_s)
         self._due = self._loop.time()
         self._wake(request)
+
+    def _listen(self, data: bytes) -> None:
+        """Take what comes to a running loop: heartbeats, and a line with another interval."""
+        *lines, rest = (bytes(self._program) + data).split(b"\n")
+        self._program[:] = rest[-64:]
+        for line in lines:
+            if self._request is not None and (interval_s := paced(line)) is not None:
+                self._request = replace(self._request, interval_s=interval_s)
+                self._due = self._loop.time()
+                if self._timer is not None:
+                    self._timer.cancel()
+                self._wake(self._request)
 
     def _wake(self, request: LoopRequest) -> None:
         """Send the frame that is due and set the time of the next; ticks that are late already are left out."""
@@ -199,7 +238,9 @@ class HostChannel(asyncssh.SSHServerSession[bytes]):
         if now >= self._due:
             if not self._paused:
                 self._chan.write(frames.write(self._host.now()))
-            self._due += step * (int((now - self._due) / step) + 1)
+            ticks = int((now - self._due) / step) + 1
+            self._host.tally.sent(now - self._due, ticks if self._paused else ticks - 1)
+            self._due += step * ticks
         # A long interval must not keep a loop alive that nobody hears: look in when the silence would end it.
         self._timer = self._loop.call_at(min(self._due, self._heard + request.silence_s), self._wake, request)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
-from core.collectors.loop import LoopRequest, parse_request
+from core.collectors.loop import PACE, LoopRequest, parse_request
 from core.simulator.commands import Kernel
 from core.simulator.fleet import HostSpec
 
-_FASTEST_S, _SLOWEST_S = 0.05, 3600.0
-_SLOW_EVERY_S = 10.0  # filesystems come with every frame that is at least so long after the last that had them
+_FASTEST_S, _SLOWEST_S = 0.005, 3600.0
+SLOW_EVERY_S = 10.0  # filesystems come with every frame that is at least so long after the last that had them
+_PACE = re.compile(PACE + rb"(\d{1,6}(?:\.\d{1,6})?)")
 _Section = tuple[str, Callable[[Kernel], str | None]]
 _FAST: tuple[_Section, ...] = (
     ("stat", lambda kernel: kernel.stat(brief=True)),
@@ -38,14 +40,20 @@ def loop_request(command: str) -> LoopRequest | None:
     return request if _FASTEST_S <= request.interval_s <= _SLOWEST_S and request.silence_s > 0 else None
 
 
+def paced(line: bytes) -> float | None:
+    """Return the interval that a line on stdin asks for; None where it is a heartbeat or nonsense."""
+    found = _PACE.fullmatch(line)
+    return min(_SLOWEST_S, max(_FASTEST_S, float(found[1]))) if found else None
+
+
 class Frames:
     """Writes the frames of one stream, as the remote loop would."""
 
-    def __init__(self, spec: HostSpec, request: LoopRequest) -> None:
+    def __init__(self, spec: HostSpec, request: LoopRequest, slow_every_s: float = SLOW_EVERY_S) -> None:
         self._mark = f"@{request.nonce}"
         self._seq = 0
         self._slow_due = 0.0
-        self._slow_every = max(_SLOW_EVERY_S, request.interval_s) - 0.5
+        self._slow_every = slow_every_s - 0.5  # a frame that comes a little early has them all the same
         self._headings = {name: f"{self._mark} S {name} ok\n" for name in SECTION_NAMES}
         self._forbidden = {name: f"{self._mark} S {name} forbidden\n" for name in spec.forbidden}
 

@@ -70,6 +70,7 @@ class AsyncSSHFactory:
             heartbeat_s=self._heartbeat_s,
             loops=self._loops,
             first_frame_s=settings.login_timeout_s,
+            keepalive_s=settings.keepalive_interval_s,
             release=partial(self._release, jump),
         )
 

@@ -33,11 +33,12 @@ class AsyncSSHSession:
         heartbeat_s: float,
         loops: LoopMaker,
         first_frame_s: float,
+        keepalive_s: float,
         release: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._connection = connection
         self._host, self._place = host, place
-        self._heartbeat_s, self._first_frame_s = heartbeat_s, first_frame_s
+        self._heartbeat_s, self._first_frame_s, self._keepalive_s = heartbeat_s, first_frame_s, keepalive_s
         self._loops = loops
         self._release = release
 
@@ -58,10 +59,17 @@ class AsyncSSHSession:
                 place=self._place,
                 heartbeat_s=self._heartbeat_s,
                 first_frame_s=self._first_frame_s,
+                on_pace=self._keep_alive,
             )
 
         _, stream = await self._open(make, remote.command, "stream")
+        self._keep_alive(interval_s)
         return stream
+
+    def _keep_alive(self, interval_s: float | None) -> None:
+        """Ask a silent host whether it is there; not where frames come more often and tell it for nothing."""
+        often = interval_s is not None and interval_s <= self._keepalive_s
+        self._connection.set_keepalive(0 if often else self._keepalive_s)
 
     async def run(self, argv: Sequence[str], *, timeout_s: float = 10.0, max_output: int = 1 << 20) -> CommandResult:
         """Run one command (each word quoted for the remote shell) and return its output as text.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from logging import DEBUG
 from typing import Protocol
 
 import asyncssh
@@ -15,7 +16,9 @@ from core.ports import FrameHandler
 from core.ssh.error_mapping import connection_error, printable
 
 _CLOSE_WAIT_S = 1.0
+_APART = timedelta(microseconds=1)
 _STDERR_KEPT = 1000
+_AGAIN = 75  # the exit status of a loop that cannot change its pace
 
 
 class RemoteLoop(Protocol):
@@ -31,10 +34,15 @@ class RemoteLoop(Protocol):
     def noise(self) -> bytes: ...
     @property
     def feed(self) -> Callable[[bytes], list[bytes]]: ...
+    def pace(self, interval_s: float) -> bytes: ...
 
 
 LoopMaker = Callable[[float], RemoteLoop]
 """Makes a run of the loop for an interval in seconds."""
+
+
+def _unlogged(*_: object, **__: object) -> None:
+    """Nothing is logged."""
 
 
 class LoopStream(asyncssh.SSHClientSession[bytes]):
@@ -49,6 +57,7 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
         place: str,
         heartbeat_s: float,
         first_frame_s: float,
+        on_pace: Callable[[float | None], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._remote, self._on_frame = remote, on_frame
@@ -58,7 +67,8 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._closed = asyncio.Event()
-        self._closing = False
+        self._closing = self._paced = False
+        self._on_pace = on_pace
         self._error: BaseException | None = None
         self._exit: int | None = None
         self._stderr = b""
@@ -68,6 +78,10 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self._chan = chan
+        # asyncssh words a log line for every packet, also where nobody logs: a tenth of what a frame costs.
+        if not chan.logger.isEnabledFor(DEBUG):
+            for talker in (chan, chan.get_connection()):
+                setattr(talker, "log_received_packet", _unlogged)  # noqa: B010 - a method of the library's object
 
     def session_started(self) -> None:
         assert self._chan is not None
@@ -83,7 +97,9 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
             return
         received = datetime.now(UTC)
         try:
-            for frame in self._remote.feed(data):
+            for number, frame in enumerate(self._remote.feed(data)):
+                if number:  # what came at once is told apart by its time: it is part of the key
+                    received += _APART
                 if self._deadline is not None:
                     self._deadline.cancel()
                     self._deadline = None
@@ -103,11 +119,19 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timers()
-        if self._error is None and not self._closing:
+        if self._error is None and not self._closing and not (self._paced and self._exit == _AGAIN):
             self._error = self._ended(exc)
+        self._on_pace(None)
         self._closed.set()
 
     # the port
+
+    def set_interval(self, interval_s: float) -> None:
+        """Change the pace and ask for a frame at once; ``wait_closed`` returns where the loop must be opened anew."""
+        if self._chan is not None and not self._chan.is_closing():
+            self._paced = True
+            self._on_pace(interval_s)
+            self._chan.write(self._remote.pace(interval_s))
 
     async def wait_closed(self) -> None:
         """Return after close(); raise the SSH family, or DataCollectionError for a frame over the cap."""

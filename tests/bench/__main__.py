@@ -8,7 +8,7 @@ from importlib import import_module
 
 from tests.bench.figures import report
 
-BENCHES = ("bus", "ingest", "queries", "startup")
+BENCHES = ("bus", "fleet", "ingest", "poll", "queries", "startup")
 
 
 def main() -> int:
@@ -17,8 +17,12 @@ def main() -> int:
     parser.add_argument("name", choices=BENCHES)
     parser.add_argument("--quick", action="store_true", help="end within 45 s")
     parser.add_argument("--json", action="store_true", help="one object a figure on stdout")
+    parser.add_argument("--minutes", type=float, help="how long the largest fleet is watched; for fleet alone")
     args = parser.parse_args()
-    figures = import_module(f"tests.bench.{args.name}").run(quick=args.quick)
+    if args.minutes is not None and args.name != "fleet":
+        parser.error("--minutes goes with fleet")
+    more = {} if args.minutes is None else {"minutes": args.minutes}
+    figures = import_module(f"tests.bench.{args.name}").run(quick=args.quick, **more)
     return report(figures, as_json=args.json)
 
 

@@ -120,7 +120,7 @@ def test_frames_from_each_shell(shell: str, force_sh: bool) -> None:
         first, second, third = running.samples(3)
         assert [first.seq, second.seq, third.seq] == [0, 1, 2]
         assert first.filesystems and not second.filesystems
-        assert third.system.cpu_pct is not None and third.interval_s == pytest.approx(1, abs=0.3)
+        assert third.system.cpu_pct is not None and 0.5 < (third.interval_s or 0) < 3
         assert running.process.stdin is not None
         running.process.stdin.close()
         assert running.gone(5 if force_sh else 1), "end of stdin ends it at once, but for a timer"

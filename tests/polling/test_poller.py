@@ -11,8 +11,14 @@ from typing import Any
 import pytest
 
 from core.events import EventBus, HostStateChanged
-from core.exceptions import DataCollectionError, InfrastructureException, SSHConnectionError, SSHHostKeyError
-from core.live_state import LiveState
+from core.exceptions import (
+    DataCollectionError,
+    InfrastructureException,
+    SSHAuthenticationError,
+    SSHConnectionError,
+    SSHHostKeyError,
+)
+from core.live_state import LiveState, fullest
 from core.models import (
     FilesystemFigures,
     Host,
@@ -24,7 +30,7 @@ from core.models import (
     WriterStats,
 )
 from core.polling.assess import Assessor, Limits
-from core.polling.backoff import Backoff
+from core.polling.backoff import Backoff, Breaker
 from core.polling.poller import PollingContext
 from core.polling.supervisor import PollingSupervisor
 from core.ports import FrameHandler, SystemClock
@@ -35,11 +41,18 @@ Act = Callable[[], Any]
 class Stream:
     def __init__(self, fail: InfrastructureException | None) -> None:
         self.closed, self._fail = asyncio.Event(), fail
+        self.paces: list[float] = []
+        self.keeps_pace = True
 
     async def wait_closed(self) -> None:
         if self._fail:
             raise self._fail
         await self.closed.wait()
+
+    def set_interval(self, interval_s: float) -> None:
+        self.paces.append(interval_s)
+        if not self.keeps_pace:
+            self.closed.set()
 
     async def close(self) -> None:
         self.closed.set()
@@ -48,12 +61,14 @@ class Stream:
 class Session:
     def __init__(self, frames: list[bytes], fail: InfrastructureException | None) -> None:
         self.frames, self.fail, self.intervals, self.closed = frames, fail, [], False
+        self.streams: list[Stream] = []
 
     async def open_stream(self, on_frame: FrameHandler, *, interval_s: float) -> Stream:
         self.intervals.append(interval_s)
         for frame in self.frames:
             on_frame(frame, datetime.now(UTC))
-        return Stream(self.fail)
+        self.streams.append(Stream(self.fail))
+        return self.streams[-1]
 
     async def run(self, *_: Any, **__: Any) -> Any:
         raise NotImplementedError
@@ -104,7 +119,11 @@ class Assembler:
         return HostSample(self.host, received, self.seq, "b", 1.0, received, SystemFigures(cpu_pct=float(frame)))
 
 
-REASONS = {"SSH_HOST_KEY_ERROR": Reason.KEY_UNKNOWN, "DATA_COLLECTION_ERROR": Reason.DATA}
+REASONS = {
+    "SSH_AUTHENTICATION_ERROR": Reason.LOGIN,
+    "SSH_HOST_KEY_ERROR": Reason.KEY_UNKNOWN,
+    "DATA_COLLECTION_ERROR": Reason.DATA,
+}
 
 
 class Rig:
@@ -191,23 +210,49 @@ async def test_frames_that_cannot_be_read_are_no_figures_and_are_said() -> None:
         assert it.sink.samples == [] and it.live.current().hosts[0].sample is None
 
 
-async def test_a_new_interval_restarts_the_stream_on_the_same_connection() -> None:
+async def test_a_new_interval_is_told_to_the_running_stream() -> None:
     session = Session([b"1"], None)
     async with rig(session) as it:
-        await it.until(lambda: session.intervals == [0.05])
+        await it.until(lambda: bool(it.sink.samples))
+        it.supervisor.set_interval("web", 2.0)
+        it.supervisor.wake()
+        assert session.streams[0].paces == [2.0, 2.0] and session.intervals == [0.05]
+        assert it.supervisor.interval("web") == 2.0
+
+
+async def test_a_loop_that_keeps_no_pace_is_opened_anew_on_the_same_connection() -> None:
+    session = Session([b"1"], None)
+    async with rig(session) as it:
+        await it.until(lambda: bool(it.sink.samples))
+        session.streams[0].keeps_pace = False
         it.supervisor.set_interval("web", 2.0)
         await it.until(lambda: session.intervals == [0.05, 2.0])
-        assert it.factory.calls == 1 and not session.closed
+        assert it.factory.calls == 1 and not session.closed and it.state[0] is HostState.ONLINE
 
 
-async def test_a_pause_closes_connections_and_resuming_opens_them() -> None:
+async def test_a_pause_ends_the_loop_and_keeps_the_connection() -> None:
     session = Session([b"1"], None)
     async with rig(session) as it:
         await it.until(lambda: bool(it.sink.samples))
         await it.supervisor.set_paused(True)
-        assert session.closed
+        await it.until(lambda: session.streams[0].closed.is_set())
+        assert not session.closed and len(session.streams) == 1
         await it.supervisor.set_paused(False)
-        await it.until(lambda: it.factory.calls == 2)
+        await it.until(lambda: len(session.streams) == 2)
+        assert it.factory.calls == 1
+
+
+async def test_a_host_that_refuses_the_login_is_tried_seldom_and_says_when() -> None:
+    refused = SSHAuthenticationError("the login was refused", hostname="web")
+    async with rig(refused, Session([b"1"], None)) as it:
+        await it.until(lambda: it.state == (HostState.OFFLINE, Reason.LOGIN))
+        it.supervisor.wake()  # "poll all now" does not mean it
+        await asyncio.sleep(0.05)
+        assert it.factory.calls == 1
+        view = it.live.current().hosts[0]
+        assert view.next_try is not None and (view.next_try - datetime.now(UTC)).total_seconds() > 200
+        it.supervisor.wake("web")
+        await it.until(lambda: it.state[0] is HostState.ONLINE)
 
 
 async def test_hosts_that_leave_the_inventory_are_polled_no_more() -> None:
@@ -230,17 +275,26 @@ def test_backoff_is_bounded_and_jittered() -> None:
     assert backoff.delay(5, 0.0) == pytest.approx(0.1) and backoff.delay(5, 0.5) == 16
 
 
+def test_refused_logins_stay_under_what_a_ban_takes() -> None:
+    breaker = Breaker()
+    assert [breaker.delay(n, 0.0) for n in (1, 2, 3, 5, 10_000)] == [300, 600, 1200, 3600, 3600]
+    assert breaker.delay(1, 0.5) == 375
+
+
 def test_one_spike_is_no_trouble_and_a_full_disk_is_at_once() -> None:
     assessor = Assessor(Limits(90, 95, 90))
+
+    def assess(found: HostSample) -> tuple[HostState, Reason, str]:
+        return assessor.assess(found, found.system.mem_pct, fullest(found))
 
     def sample(cpu: float | None, used: int) -> HostSample:
         fs = (FilesystemFigures("/var", "/dev/sda2", "ext4", 100, used, 100 - used),)
         return HostSample("web", datetime.now(UTC), 1, "b", 1.0, None, SystemFigures(cpu_pct=cpu), filesystems=fs)
 
-    assert [assessor.assess(sample(99, 10))[0] for _ in range(3)] == [
+    assert [assess(sample(99, 10))[0] for _ in range(3)] == [
         HostState.ONLINE, HostState.ONLINE, HostState.DEGRADED,
     ]  # fmt: skip
-    assert assessor.assess(sample(None, 10))[0] is HostState.ONLINE
-    assert assessor.assess(sample(1, 95)) == (HostState.DEGRADED, Reason.RESOURCE, "/var 95% full")
-    assert assessor.assess(sample(1, 89))[0] is HostState.DEGRADED  # within the hysteresis
-    assert assessor.assess(sample(1, 80))[0] is HostState.ONLINE
+    assert assess(sample(None, 10))[0] is HostState.ONLINE
+    assert assess(sample(1, 95)) == (HostState.DEGRADED, Reason.RESOURCE, "/var 95% full")
+    assert assess(sample(1, 89))[0] is HostState.DEGRADED  # within the hysteresis
+    assert assess(sample(1, 80))[0] is HostState.ONLINE
