@@ -25,7 +25,7 @@ LOGIN = {
     "bash": ["bash"], "dash": ["dash"], "busybox": ["busybox", "ash"], "fish": ["fish"], "tcsh": ["tcsh"],
     "zsh": ["zsh"], "ksh": ["ksh"],
 }  # fmt: skip
-UNIT_LINES = """\
+UNIT_LINES = r"""dev-x\x2dnew.swap loaded failed failed Swap
 backup.service loaded failed failed Nightly backup
 * srv-data.mount loaded failed failed /srv/data
 """
@@ -114,7 +114,8 @@ def judge(kind: str, finding: Finding) -> None:
         case _:
             pass
     if kind == "services":
-        assert [unit["unit"] for unit in shown["value"]] == ["backup.service", "nginx.service", "srv-data.mount"]
+        units = ["backup.service", r"dev-x\x2dnew.swap", "nginx.service", "srv-data.mount"]
+        assert [unit["unit"] for unit in shown["value"]] == units
     elif kind == "containers":
         expected = load("containers/docker-18-no-state").told["read"]["value"]
         assert sorted(one["name"] for one in shown["value"]) == sorted(one["name"] for one in expected)
