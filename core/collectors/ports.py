@@ -6,7 +6,7 @@ import ipaddress
 import re
 
 from core.collectors.collector import Collector
-from core.collectors.output import Section, absent, broken, refused, script, sections, whole
+from core.collectors.output import Section, absent, broken, lines_of, refused, script, sections, whole
 from core.collectors.text import clean
 from core.models import Finding, PortFigures, SectionStatus
 from core.ports import CommandResult
@@ -39,13 +39,15 @@ def parse(result: CommandResult) -> Finding:
         return absent(KIND, "neither ss nor /proc/net/tcp is there: install iproute2")
     found: dict[PortFigures, None] = {}  # a socket shared by several processes comes once for each
     for part in parts:
-        rows = _ss(part.lines) if part.name == "ss" else _proc(part)
+        rows = parse_ss(part.text) if part.name == "ss" else _proc(part)
         found.update(dict.fromkeys(rows))
     kept = sorted(found, key=lambda one: (one.protocol, one.port, one.address, one.pid or 0))
     return Finding(KIND, SectionStatus.OK, tuple(kept))
 
 
-def _ss(lines: list[str]) -> list[PortFigures]:
+def parse_ss(text: str) -> list[PortFigures]:
+    """Read ss's table of listening sockets, in its order; raise DataCollectionError where it is none."""
+    lines = lines_of(KIND, text)
     if not lines or _HEAD.fullmatch(lines[0]) is None:
         raise broken(KIND, "\n".join(lines[:2]))
     rows = []

@@ -16,7 +16,7 @@ TOP = 12  # of each: by CPU, and by memory
 _LIMIT = 1 << 40
 # A name may hold blanks, parentheses and line ends: what counts is the last parenthesis, and a line that is no whole
 # record is joined with the next. f[12] is utime, f[13] stime, f[20] the start time, f[22] resident pages.
-_AWK = (
+AWK = (
     "function take(i) { if (k == 0) { a[p] = f[12] + f[13]; s[p] = f[20] } else { g[p] = f[22]; "
     'd[p] = (p in a) && s[p] == f[20] ? f[12] + f[13] - a[p] : "-" } } '
     'function show(p, q) { printf "@jw process %s %s%s", p, d[p], e; q = "/proc/" p "/status"; '
@@ -41,7 +41,7 @@ _SCRIPT = (
     "[ -r /proc/1/stat ] || echo @jw hidden; "
     "h=$(getconf CLK_TCK 2>/dev/null) || h=100; "
     "r() { cat /proc/uptime /proc/[0-9]*/stat 2>/dev/null; echo @jw; }; "
-    f"{{ r; sleep 1; r; }} | awk -v h=$h -v N={TOP} '{_AWK}'"
+    f"{{ r; sleep 1; r; }} | awk -v h=$h -v N={TOP} '{AWK}'"
 )
 _STATUS = re.compile(r"(Name|State|Uid|VmRSS|Threads):[ \t]*(.*)")
 

@@ -56,7 +56,7 @@ class Memory:
 def parse_stat(text: bytes) -> CpuCounters:
     """Read /proc/stat, whole or as the loop shortens it; raise DataCollectionError without its cpu line."""
     lines = _CPU.findall(text)
-    if not lines:
+    if not lines or len(lines) != text.count(b"cpu "):
         raise unreadable("stat", text)
     line = lines[-1]
     rest = [int(word) for word in line[4].split()[:4]]

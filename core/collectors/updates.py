@@ -66,7 +66,7 @@ def parse(result: CommandResult) -> Finding:
     if "none" in named:
         return absent(KIND, "no apt-get, dnf, yum, apk or pacman: other package managers are not read")
     if "nolists" in named:
-        return absent(KIND, f"the host has no package lists: run {' '.join(named['nolists'].words)} there")
+        return absent(KIND, f"the host has no package lists: run {clean(' '.join(named['nolists'].words))} there")
     manager = next((name for name in _SOME if name in named), None)
     if manager is None or "kernel" not in named:
         raise broken(KIND, result.stdout)

@@ -34,7 +34,13 @@ class Feeder:
         self.assembler, self.seq = SampleAssembler("web-1"), -1
 
     def __call__(
-        self, n: int, uptime: float | None, *, boot: str | None = "b1", **changes: tuple[str, str] | None
+        self,
+        n: int,
+        uptime: float | None,
+        *,
+        boot: str | None = "b1",
+        clock: float = 1_700_000_000.0,
+        **changes: tuple[str, str] | None,
     ) -> HostSample:
         self.seq += 1
         merged = {**sections(n), **changes}
@@ -43,7 +49,7 @@ class Feeder:
             self.seq,
             boot_id=boot,
             uptime_s=uptime,
-            clock=1_700_000_000.0,
+            clock=clock,
             sections=[(name, *given) for name, given in merged.items() if given is not None],
         )
         return self.assembler.feed(frame, AT)
@@ -78,6 +84,36 @@ def test_a_reboot_gives_no_rates(feed: Feeder, uptime: float, boot: str | None) 
     feed(1, 100.0)
     assert rates(feed(9, uptime, boot=boot)) == (None, None, None)
     assert rates(feed(10, uptime + 10, boot=boot)) == (25.0, 5120.0, 100.0)
+
+
+@pytest.mark.parametrize("clock", [0.0, 1_700_000_000.0 - 3 * 365 * 86400, 1_700_000_000.0 + 3 * 365 * 86400])
+def test_a_wall_clock_that_jumps_harms_no_rate(feed: Feeder, clock: float) -> None:
+    feed(1, 100.0)
+    sample = feed(2, 110.0, clock=clock)
+    assert rates(sample) == (25.0, 5120.0, 100.0)
+    assert sample.ts == AT and sample.host_clock == datetime.fromtimestamp(clock, UTC)
+
+
+def test_a_cpu_that_comes_or_goes_costs_one_interval(feed: Feeder) -> None:
+    feed(1, 100.0)
+    three = sections(2)["stat"][1].replace("cpu1\n", "cpu1\ncpu2\n")
+    sample = feed(2, 110.0, stat=("ok", three))
+    assert sample.system.cpus == 3 and rates(sample) == (None, 5120.0, 100.0)
+    assert feed(3, 120.0, stat=("ok", sections(3)["stat"][1].replace("cpu1\n", "cpu1\ncpu2\n"))).system.cpu_pct == 25.0
+    assert feed(4, 130.0).system.cpu_pct is None
+    assert feed(5, 140.0).system.cpu_pct == 25.0
+
+
+def test_a_counter_that_wraps_or_is_reset_costs_one_interval_of_its_device(feed: Feeder) -> None:
+    feed(1, 100.0, netdev=("ok", f"{NET_HEAD} eth0: {2**32 - 10} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0"))
+    assert rates(feed(2, 110.0, netdev=("ok", f"{NET_HEAD} eth0: 500 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0"))) == (
+        25.0,
+        5120.0,
+        None,
+    )
+    assert rates(feed(3, 120.0)) == (25.0, 5120.0, 250.0)
+    assert rates(feed(4, 130.0, diskstats=("ok", " 8 0 sda 0 0 0 0 0 0 0 0 0 0 0"))) == (25.0, None, 100.0)
+    assert rates(feed(5, 140.0)) == (25.0, 500 * 51.2, 100.0)
 
 
 def test_without_uptime_there_are_no_rates_but_shares_of_the_cpu(feed: Feeder) -> None:

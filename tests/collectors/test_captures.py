@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.collectors import disk, io, net, system
+from core.collectors import arrays, disk, io, net, ports, system, zfs
+from core.collectors.processes import AWK
 from core.collectors.text import unescape
 
 FOLDER = Path(__file__).parents[3] / "shared" / "captures"
@@ -91,3 +93,58 @@ def test_mounts_agree_with_mountinfo() -> None:
         lines.append(f"{after.split()[1]} {before.split()[4]} {after.split()[0]} rw 0 0")
     types = disk.parse_mounts("\n".join(lines).encode())
     assert types == {unescape(row["mount_point"]): row["fs_type"] for row in expected}
+
+
+@pytest.mark.parametrize("name", ["zpool-status-v", "zpool-status-v2"])
+def test_zpool_status(name: str) -> None:
+    text, expected = capture(name)
+    for found, row in zip(zfs.parse_status(text.decode()), expected, strict=True):
+        assert (found.name, found.health, found.errors) == (row["pool"], row["state"], row["errors"])
+        assert found.scan == row.get("scan", row.get("scrub"))
+        assert found.status == " ".join(row.get("status", "").split("\n"))
+        for vdev, line in zip(found.vdevs, row["config"], strict=True):
+            assert (vdev.name, vdev.state, vdev.note) == (line["name"], line["state"], line.get("errors", ""))
+            counts = (vdev.read_errors, vdev.write_errors, vdev.checksum_errors)
+            assert counts == (line["read"], line["write"], line["checksum"])
+
+
+@pytest.mark.parametrize("name", ["mdadm-query-detail", "mdadm-query-raid1-faulty", "mdadm-query-raid1-ok"])
+def test_mdadm(name: str) -> None:
+    text, expected = capture(name)
+    found = arrays.parse_detail(text.decode())
+    assert (found.device, found.level, found.state) == tuple(expected[k] for k in ("device", "raid_level", "state"))
+    assert found.size == expected["array_size_num"] * 1024
+    assert found.members == expected["raid_devices"]
+    assert found.working == expected["active_devices"]
+    assert found.failed == expected["failed_devices"]
+
+
+def test_ss() -> None:
+    text, expected = capture("ss-wide")
+    found = ports.parse_ss(text.decode())
+    assert len(found) == len(expected)
+    for one, row in zip(found, expected, strict=True):
+        assert (one.protocol, one.port) == (row["netid"], row["local_port_num"])
+        assert one.address == row["local_address"].strip("[]")
+        assert one.interface == row.get("interface")
+        users = row.get("opts", {}).get("process_id", {})
+        assert str(one.pid) in users or (one.pid is None and not users)
+        assert one.process is None or one.process == users[str(one.pid)]["user"]
+
+
+@pytest.mark.parametrize("name", ["proc-pid_stat", "proc-pid_stat_hack", "proc-pid_stat_w_space_and_nl_in_comm"])
+def test_pid_stat(name: str) -> None:
+    """What runs on the host: of two readings the growth of utime and stime, whatever the name of the process."""
+    text, expected = capture(name)
+    line = text.decode().rstrip("\n")
+    head, _, rest = line.rpartition(")")
+    fields = rest.split(" ")  # the first is empty, the second the state: utime is field 14 of proc(5)
+    assert int(fields[12]) == expected["utime"] and int(fields[13]) == expected["stime"]
+    fields[12], fields[13] = str(expected["utime"] + 40), str(expected["stime"] + 2)
+    later = f"{head}){' '.join(fields)}"
+    readings = f"100.00 50.00\n{line}\n@jw\n101.00 50.00\n{later}\n@jw\n"
+    done = subprocess.run(
+        ["awk", "-v", "h=100", "-v", "N=5", AWK], input=readings, capture_output=True, text=True, timeout=60
+    )
+    assert f"@jw process {expected['pid']} 42\n" in done.stdout
+    assert done.stdout.startswith("@jw uptime 100.00 101.00 100\n")
