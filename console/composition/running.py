@@ -58,9 +58,11 @@ class Running:
             on_role=self._role,
             world=self.world,
         )
+        factory = make_factory(settings, self.keys)
         self.supervisor = PollingSupervisor(
             PollingContext(
-                factory=make_factory(settings, self.keys),
+                factory=factory,
+                answers=factory.answers,
                 assembler=SampleAssembler,
                 sink=self.storage.sink,
                 live=self.live,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from core.ports import Clock, FrameStream, HostSession, SampleSink, SessionFacto
 
 log = structlog.get_logger("core.polling")
 _SILENCE_S = 15.0  # no stream counts as silent before that
+_AWAY = frozenset({Reason.PORT, Reason.FILTERED, Reason.ROUTE})  # a knock tells of the return
 _KEPT_S = 300.0  # a connection outlives a pause of so long
 
 
@@ -50,6 +51,8 @@ class PollingContext:
     broken_frames: int = 3
     items_every_s: float = 10.0  # between two stored rows of a disk or an interface
     breaker: Breaker = field(default_factory=Breaker)
+    answers: Callable[[Host], Awaitable[bool]] | None = None  # a knock at the port of a host that was away
+    knock_s: float = 10.0  # between two of them; chance adds up to as much again
 
 
 class HostPoller:
@@ -94,7 +97,8 @@ class HostPoller:
     def set_paused(self, paused: bool) -> None:
         """Pause ends the loop on the host and keeps the connection for a while; resuming starts it anew."""
         self.paused = paused
-        self._signal.set()
+        if not self.refused:  # its wait goes on
+            self._signal.set()
 
     async def run(self) -> None:
         """Poll the host until cancelled."""
@@ -222,12 +226,24 @@ class HostPoller:
         next_try = None if delay is None else context.clock.now() + timedelta(seconds=delay)
         context.live.set_retry(self.host.name, self._failures, next_try)
         self._signal.clear()
-        try:
-            async with asyncio.timeout(delay):
-                await self._signal.wait()
-        except TimeoutError:
-            pass
+        await self._wait(delay, context.answers if reason in _AWAY else None)
         self._signal.clear()
+
+    async def _wait(self, delay: float | None, answers: Callable[[Host], Awaitable[bool]] | None) -> None:
+        """Wait for the delay to end, to be woken, or for the host to answer again: then it is polled at once."""
+        end = None if delay is None else self._context.clock.monotonic() + delay
+        while not self._signal.is_set():
+            left = None if end is None else end - self._context.clock.monotonic()
+            if left is not None and left <= 0:
+                return
+            step = self._context.knock_s * (1.0 + random.random())  # noqa: S311 - jitter, not a secret
+            knock = answers if left is not None and left > step else None
+            try:
+                async with asyncio.timeout(step if knock is not None else left):
+                    await self._signal.wait()
+            except TimeoutError:
+                if knock is not None and await knock(self.host):
+                    return
 
     def _delay(self, reason: Reason) -> float | None:
         """Seconds until the next try; None: never by itself."""
