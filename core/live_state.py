@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Container
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ from core.models import (
 from core.models.making import maker
 from core.ports import Clock
 
+_COLUMNS, _SPARE = 6, 32  # kinds of figures in the history; samples kept beyond it, for it to be cut seldom
+_UNKNOWN = float("nan")
 _make_sample = maker(HostSample)
 _SLOW_SECTIONS_KEPT_S = 60.0  # df runs less often than the loop: its figures stand this long, then are unknown
 
@@ -67,7 +70,8 @@ def _busiest(sample: HostSample) -> float | None:
 @dataclass(slots=True)
 class _Record:
     host: Host
-    points: deque[tuple[datetime, tuple[float | None, ...]]]
+    times: deque[datetime]
+    figures: array[float] = field(default_factory=lambda: array("d"))  # _COLUMNS of each sample, NaN where unknown
     state: HostState = HostState.UNKNOWN
     reason: Reason = Reason.PENDING
     detail: str = ""
@@ -109,6 +113,12 @@ def _with_filesystems(sample: HostSample, filesystems: tuple[FilesystemFigures, 
         sample.host, sample.ts, sample.seq, sample.boot_id, sample.uptime_s, sample.host_clock, sample.system,
         filesystems, sample.disks, sample.interfaces, sample.sections, sample.interval_s,
     )  # fmt: skip
+
+
+def _column(figures: list[float]) -> tuple[float | None, ...]:
+    """Return the figures of one kind, None where unknown; a sum tells whether one is."""
+    whole = sum(figures)
+    return tuple(figures) if whole == whole else tuple([None if f != f else f for f in figures])
 
 
 class LiveState:
@@ -165,7 +175,11 @@ class LiveState:
         record.failures, record.next_try = 0, None
         system = sample.system
         figures = (system.cpu_pct, system.mem_pct, _net(sample), system.load1, fullest(sample), _busiest(sample))
-        record.points.append((sample.ts, figures))
+        record.times.append(sample.ts)
+        row = record.figures
+        row.extend([_UNKNOWN if figure is None else figure for figure in figures])
+        if len(row) > _COLUMNS * (self._history_points + _SPARE):
+            del row[: _COLUMNS * _SPARE]
         self._touch(record)
 
     def apply_transition(self, transition: Transition) -> None:
@@ -256,9 +270,9 @@ class LiveState:
         self._version += 1
 
     def _build(self, record: _Record) -> HostView:
-        points = record.points
-        columns = tuple(zip(*(p[1] for p in points), strict=True)) or ((),) * 6
-        cpu, mem, net, load, disk, io = columns
+        row = record.figures
+        first = len(row) - _COLUMNS * len(record.times)
+        cpu, mem, net, load, disk, io = (_column(row[first + at :: _COLUMNS].tolist()) for at in range(_COLUMNS))
         record.view = HostView(
             host=record.host,
             state=record.state,
@@ -266,7 +280,7 @@ class LiveState:
             detail=record.detail,
             since=record.since,
             sample=record.sample,
-            history=HostHistory(cpu, mem, net, load, disk, io, tuple(p[0] for p in points)),
+            history=HostHistory(cpu, mem, net, load, disk, io, tuple(record.times)),
             version=record.version,
             failures=record.failures,
             next_try=record.next_try,

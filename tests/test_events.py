@@ -14,7 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import event_versions
-from core.events import AnyEvent, BaseEvent, Notice, get_event_bus, parse_event, register_adapter
+from core.events import (
+    LOUD,
+    AnyEvent,
+    BaseEvent,
+    HostPolled,
+    HostStateChanged,
+    Notice,
+    get_event_bus,
+    parse_event,
+    register_adapter,
+)
 from core.exceptions import ValidationError
 from tests.parts import examples
 
@@ -158,3 +168,20 @@ def test_adapters_that_nothing_would_use_are_refused() -> None:
 
 def test_the_accessor_gives_one_bus() -> None:
     assert get_event_bus() is get_event_bus()
+
+
+def test_a_poll_made_in_haste_is_the_same_event() -> None:
+    made = HostPolled.of_sample("web", "c-1", 7, (1.0, None, 3.0, 4.0), 0.5)
+    checked = HostPolled(
+        source="poller", host="web", correlation_id="c-1", seq=7, lag_s=0.5, cpu_pct=1.0, mem_pct=None, disk_pct=3.0,
+        load1=4.0, id=made.id, timestamp=made.timestamp,
+    )  # fmt: skip
+    assert made == checked and parse_event(json.loads(made.model_dump_json())) == checked
+    assert (
+        made.model_dump() == checked.model_dump() and made.id != HostPolled.of_sample("w", "", 1, (None,) * 4, None).id
+    )
+    assert made.model_copy(update={"seq": 8}).seq == 8
+
+
+def test_loud_events_are_all_but_the_quiet_ones() -> None:
+    assert HostPolled not in LOUD and HostStateChanged in LOUD and Notice in LOUD

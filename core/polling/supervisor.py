@@ -8,8 +8,9 @@ from collections.abc import Iterable
 import structlog
 
 from core.models import Host, PollingView
+from core.polling.context import PollingContext
 from core.polling.figures import Tally, total
-from core.polling.poller import HostPoller, PollingContext
+from core.polling.poller import HostPoller
 
 log = structlog.get_logger("core.polling")
 

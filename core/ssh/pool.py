@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 
 import asyncssh
 
 from core.config import SSHSettings
-from core.exceptions import InfrastructureException
+from core.exceptions import InfrastructureException, SSHTimeoutError
 from core.models import Host, Reason
 from core.ssh.client import HandshakeClient, Stage
 from core.ssh.error_mapping import connection_error, map_error, printable, timeout_error
@@ -21,6 +22,8 @@ from core.ssh.session import AsyncSSHSession
 from core.ssh.stream import LoopMaker
 
 HEARTBEAT_S = 5.0
+_PER_SERVER = 6  # logins under way; sshd begins to drop them at ten by default (MaxStartups), and others log in too
+_KNOCK_S = 3.0
 _CLOSE_WAIT_S = 2.0
 _Chain = tuple[tuple[Target, ...], ...]
 
@@ -49,14 +52,21 @@ class AsyncSSHFactory:
         self._settings, self._keys = settings, keys
         self._loops, self._heartbeat_s = loops, heartbeat_s
         self._limit = asyncio.Semaphore(settings.connect_limit)
+        # Hosts that did not answer last time hold a place for the whole timeout: half of all are left to the others.
+        self._silent: set[str] = set()
+        self._doubtful = asyncio.Semaphore(max(1, settings.connect_limit // 2))
+        self._places: dict[str, tuple[str, int]] = {}  # of hosts that are reached without a detour
+        self._gates: dict[tuple[str, int | None], asyncio.Semaphore] = {}
         self._jumps: dict[tuple[Target, ...], _Jump] = {}
 
     async def connect(self, host: Host) -> AsyncSSHSession:
         """Connect and log in; raises the SSH family or ConfigurationError, SSHHostKeyError after queueing the key."""
         settings = self._settings
         target = Target.of(host, config=settings.config_file, default_user=settings.user)
-        async with self._limit:
+        async with self._turn(host.name, target):
             resolved = await self._resolve(target, host.name)
+            if not resolved.jumps and not resolved.options.proxy_command:
+                self._places[host.name] = resolved.host, resolved.port
             jump = await self._first_jump(resolved, host.name) if resolved.jumps else None
             try:
                 connection = await self._open(resolved, host.name, jump)
@@ -73,6 +83,32 @@ class AsyncSSHFactory:
             keepalive_s=settings.keepalive_interval_s,
             release=partial(self._release, jump),
         )
+
+    async def answers(self, host: Host) -> bool:
+        """Knock: whether the port of a host takes a connection; False where it is reached by a detour."""
+        place = self._places.get(host.name)
+        if place is None:
+            return False
+        try:
+            async with asyncio.timeout(_KNOCK_S):
+                _, writer = await asyncio.open_connection(*place)
+        except (OSError, TimeoutError):
+            return False
+        writer.transport.abort()
+        return True
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, name: str, target: Target) -> AsyncIterator[None]:
+        """Wait for a place among those that connect, and note who does not answer."""
+        gate = self._gates.setdefault((target.name, target.port), asyncio.Semaphore(_PER_SERVER))
+        doubtful = self._doubtful if name in self._silent else contextlib.nullcontext()
+        async with gate, doubtful, self._limit:
+            try:
+                yield
+            except SSHTimeoutError:
+                self._silent.add(name)
+                raise
+            self._silent.discard(name)
 
     async def _resolve(self, target: Target, hostname: str) -> Resolved:
         try:

@@ -18,6 +18,7 @@ from core.ssh.stream import LoopMaker, LoopStream
 
 _CLOSE_WAIT_S = 2.0
 _OPEN_WAIT_S = 15.0
+_COMMANDS = 4  # at once, beside the stream: sshd allows ten channels by default (MaxSessions)
 S = TypeVar("S", bound=asyncssh.SSHClientSession[bytes])
 
 
@@ -41,6 +42,7 @@ class AsyncSSHSession:
         self._heartbeat_s, self._first_frame_s, self._keepalive_s = heartbeat_s, first_frame_s, keepalive_s
         self._loops = loops
         self._release = release
+        self._commands = asyncio.Semaphore(_COMMANDS)
 
     @property
     def server_version(self) -> str:
@@ -74,6 +76,7 @@ class AsyncSSHSession:
     async def run(self, argv: Sequence[str], *, timeout_s: float = 10.0, max_output: int = 1 << 20) -> CommandResult:
         """Run one command (each word quoted for the remote shell) and return its output as text.
 
+        Four run at once; the wait for a turn is part of ``timeout_s``.
         Output beyond ``max_output`` bytes of stdout ends the command: it is cut and ``truncated`` is set. Raises
         SSHTimeoutError after ``timeout_s`` seconds, SSHConnectionError where the connection breaks.
         """
@@ -81,7 +84,7 @@ class AsyncSSHSession:
         chan: asyncssh.SSHClientChannel[bytes] | None = None
         output = _Command(max_output)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s), self._commands:
                 chan, _ = await self._open(lambda: output, command, "run")
                 chan.write_eof()
                 await output.done.wait()

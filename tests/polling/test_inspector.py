@@ -18,10 +18,10 @@ from core.live_state import LiveState
 from core.models import Finding, Host, HostFinding, Level, Reason, SectionStatus, Transition, WriterStats
 from core.polling.assess import Limits
 from core.polling.backoff import Backoff
+from core.polling.context import PollingContext
 from core.polling.figures import Tally, total
 from core.polling.inspector import Inspection
 from core.polling.pace import Pace
-from core.polling.poller import PollingContext
 from core.polling.sudo import refusal
 from core.polling.supervisor import PollingSupervisor
 from core.ports import CommandResult, FrameHandler
