@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
+from pydantic import Field, TypeAdapter
 from pydantic import ValidationError as PydanticError
 
 from core.bus import EventBus as _EventBus
 from core.bus_stats import BusStats, Counts, LaneStats
-from core.event_fields import Moment, Number, Severity, Text, new_id, utc_now
+from core.event_base import BaseEvent
+from core.event_fields import Number, Severity, Text, new_id, utc_now
 from core.event_versions import CURRENT, lifted, register_adapter, unreadable
 from core.lanes import Policy
 from core.models import HostState, PollerRole, Reason, SectionStatus
@@ -43,38 +44,6 @@ __all__ = [
 
 _set = object.__setattr__
 _POLLED = {"source", "correlation_id", "host", "seq", "cpu_pct", "mem_pct", "disk_pct", "load1", "lag_s"}
-
-
-class BaseEvent(BaseModel):
-    """What every event has; ``correlation_id`` joins a poll or a key press to all that came of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-
-    id: Text = Field(default_factory=new_id)
-    type: str
-    version: Number = 1
-    timestamp: Moment = Field(default_factory=utc_now)
-    source: Text = ""
-    correlation_id: Text | None = None
-    metadata: dict[Text, Text] = Field(default_factory=dict)
-
-    quiet: ClassVar[bool] = False  # too frequent for a log a person reads
-
-    @field_validator("version")
-    @classmethod
-    def _readable(cls, version: int, info: ValidationInfo) -> int:
-        if version != (current := CURRENT.get(str(info.data.get("type")), version)):
-            raise ValueError(f"this program makes and reads version {current}")
-        return version
-
-    @property
-    def severity(self) -> Severity:
-        """How loud the Events pane shows it."""
-        return "info"
-
-    def summary(self) -> str:
-        """Return one line for a person."""
-        return self.type
 
 
 class HostPolled(BaseEvent):

@@ -25,7 +25,7 @@ from core.live_state import LiveState
 from core.models import Host, HostKeyReview, PollerRole
 from core.operations import Gate, Operations
 from core.polling.backoff import Backoff
-from core.polling.poller import PollingContext
+from core.polling.context import PollingContext
 from core.polling.supervisor import PollingSupervisor
 from core.ports import SystemClock
 from core.ssh.error_mapping import reason_of
@@ -65,9 +65,11 @@ class Running:
             world=self.world,
             inventory=HeldInventory(lambda: self._listed, self._hold) if self.world else None,
         )
+        factory = make_factory(settings, self.keys)
         self.supervisor = PollingSupervisor(
             PollingContext(
-                factory=make_factory(settings, self.keys),
+                factory=factory,
+                answers=factory.answers,
                 assembler=SampleAssembler,
                 sink=self.storage.sink,
                 live=self.live,

@@ -29,7 +29,7 @@ _SCRIPT = (
     "if have mdadm; then for d in /sys/block/md*; do [ -e $d/md ] || continue; "
     "echo @jw mdadm /dev/${d##*/}; $1 mdadm --detail /dev/${d##*/} 2>/dev/null; done; fi; fi; echo @jw end"
 )
-_NEEDS = "needs root: allow sudo -n smartctl for this login"
+_NEEDS = "needs root: allow sudo -n {} for this login"
 
 
 def parse(result: CommandResult) -> Finding:
@@ -41,16 +41,23 @@ def parse(result: CommandResult) -> Finding:
     tools = [part.words[0] for part in parts if part.name == "tool" and part.words]
     drives = _drives([part for part in parts if part.name in ("smart", "nvme")])
     arrays = _arrays(parts)
-    shut = [drive for drive in drives if _NEEDS in drive.problems]
+    shut = [drive for drive in drives if _only_shut(drive)]
+    needs = _NEEDS.format(tools[0] if tools else "smartctl")
     unread = sum(drive.kind == "unknown" for drive in drives)
     if shut and len(shut) + unread == len(drives) and not arrays:
-        return forbidden(KIND, f"SMART {_NEEDS}")
+        return forbidden(KIND, f"SMART {needs}")
     if not tools and not arrays:
         return absent(KIND, "neither smartctl nor nvme is there: install smartmontools 7 or newer")
     if not drives and denied(result.stderr):
-        return forbidden(KIND, f"SMART {_NEEDS}")
+        return forbidden(KIND, f"SMART {needs}")
     found = tuple(drives + arrays)
-    return Finding(KIND, SectionStatus.OK, found, _said(found, tools, len(shut)), _level(found))
+    return Finding(
+        KIND,
+        SectionStatus.OK,
+        found,
+        _said(found, tools, f"SMART of {len(shut)} {needs}" if shut else ""),
+        _level(found),
+    )
 
 
 def _drives(parts: list[Section]) -> list[DriveFigures]:
@@ -73,11 +80,11 @@ def _drive(part: Section) -> DriveFigures:
         raise broken(KIND, " ".join(part.words))
     device = clean(part.words[0])
     if part.name == "nvme":
-        return parse_nvme(device, part.text, _NEEDS)
+        return parse_nvme(device, part.text, _NEEDS.format("nvme"))
     kind = part.words[1] if len(part.words) > 1 else "auto"
     if "," in kind:  # behind a RAID controller several drives share one device
         device = f"{device} [{clean(kind)}]"
-    return parse_smartctl(device, part.text, _NEEDS)
+    return parse_smartctl(device, part.text, _NEEDS.format("smartctl"))
 
 
 def _arrays(parts: list[Section]) -> list[DriveFigures]:
@@ -89,10 +96,10 @@ def _arrays(parts: list[Section]) -> list[DriveFigures]:
     return [replace(one, device=clean(one.device)) for one in found.values()]
 
 
-def _said(found: tuple[DriveFigures, ...], tools: list[str], shut: int) -> str:
+def _said(found: tuple[DriveFigures, ...], tools: list[str], shut: str) -> str:
     told = [f"{one.device}: {', '.join(one.problems[:2])}" for one in found if one.problems and not _only_shut(one)]
     if shut:
-        told.append(f"SMART of {shut} {_NEEDS}")
+        told.append(shut)
     if not tools:
         told.append("SMART is not read: install smartmontools 7 or newer")
     elif not found:
@@ -101,7 +108,7 @@ def _said(found: tuple[DriveFigures, ...], tools: list[str], shut: int) -> str:
 
 
 def _only_shut(one: DriveFigures) -> bool:
-    return one.problems == (_NEEDS,)
+    return len(one.problems) == 1 and one.problems[0].startswith(_NEEDS.partition("{")[0])
 
 
 def _level(found: tuple[DriveFigures, ...]) -> Level:

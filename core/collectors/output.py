@@ -16,8 +16,15 @@ _START = "LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin; exp
 _FOREIGN = re.compile(r"[\n!]|\\[\\']")  # tcsh takes neither of the first two in a word, fish reads the others its way
 _WHOLE = re.compile(r"\d{1,19}", re.ASCII)
 _DECIMAL = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
-_SUDO = re.compile(r"^sudo: .*$", re.MULTILINE)
+# sudo(8) in the C locale. What it says beside running the command ("unable to resolve host") is no refusal.
+_SUDO = re.compile(
+    r"^sudo: .*(?:password|authentication|terminal|tty|afraid|must be|sorry|sudoers|not found|no new privileges).*$"
+    r"|^Sorry, user .* (?:may not run sudo|is not allowed to execute) .*$|^.{1,64} is not in the sudoers file.*$"
+    r"|^(?:\S+: )?(?:\d+: |line \d+: )?sudo: (?:command )?not found$",
+    re.MULTILINE,
+)
 _DENIED = re.compile(r"[Pp]ermission denied|[Oo]peration not permitted|must be (?:run as )?root|EACCES")
+_STDERR = 8000  # characters of complaints that are looked at
 MAX_INT = 1 << 63
 LINE_MAX = 1000
 
@@ -71,7 +78,7 @@ def sections(kind: str, result: CommandResult) -> list[Section]:
 
 def refused(kind: str, result: CommandResult, tool: str) -> Finding | None:
     """Return what a command that never ran says: no shell, no such tool, no leave; None where it ran."""
-    text = result.stderr or ("" if "@jw " in result.stdout else result.stdout)
+    text = result.stderr[:_STDERR] or ("" if "@jw " in result.stdout else result.stdout)
     complaint = _SUDO.search(text)
     if complaint is not None:
         return forbidden(kind, f"{clean(complaint[0])}: allow sudo -n {tool} for this login (NOPASSWD in sudoers)")

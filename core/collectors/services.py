@@ -30,7 +30,7 @@ _SCRIPT = (
     "[ $# -eq 0 ] || shift; set -f; "
     "if command -v systemctl >/dev/null 2>&1 && f=$(systemctl --failed --all --full --no-legend --no-pager); then "
     'u=$(printf "%s" "$f" | while read -r a b c || [ -n "$a" ]; do '
-    'case $a in *.*) echo "$a";; *) echo "$b";; esac; done); '
+    'case $a in *.*) ;; *) a=$b;; esac; printf "%s\\n" "$a"; done); '  # echo may undo the names' backslashes
     "echo @jw systemd; "
     f'[ -z "$u$*" ] || systemctl show --no-pager -p {_SHOWN} -- $u "$@"; '
     "elif command -v rc-status >/dev/null 2>&1; then echo @jw openrc; rc-status -a; "

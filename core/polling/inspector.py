@@ -21,7 +21,7 @@ from core.polling.sudo import ALL, refusal
 from core.ports import CommandResult, HostSession
 
 if TYPE_CHECKING:
-    from core.polling.poller import PollingContext
+    from core.polling.context import PollingContext
 
 log = structlog.get_logger("core.polling")
 

@@ -4,55 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
 
 import structlog
 
-from core.events import EventBus, HostPolled, HostStateChanged
+from core.events import HostPolled, HostStateChanged
 from core.exceptions import DataCollectionError, InfrastructureException, SSHTimeoutError
-from core.live_state import LiveState, bare, fullest
+from core.live_state import bare, fullest
 from core.logging import correlation
 from core.models import Host, HostSample, HostState, Reason, Transition
-from core.polling.assess import Assessor, Limits
-from core.polling.backoff import Backoff, Breaker
+from core.polling.assess import Assessor
+from core.polling.context import Assembler, PollingContext
 from core.polling.figures import Tally
-from core.polling.inspector import Inspection, Inspector
-from core.ports import Clock, FrameStream, HostSession, SampleSink, SessionFactory
+from core.polling.inspector import Inspector
+from core.ports import FrameStream, HostSession
 
 log = structlog.get_logger("core.polling")
 _SILENCE_S = 15.0  # no stream counts as silent before that
+_AWAY = frozenset({Reason.PORT, Reason.FILTERED, Reason.ROUTE})  # a knock tells of the return
 _KEPT_S = 300.0  # a connection outlives a pause of so long
-
-
-class Assembler(Protocol):
-    """Turns frames of one host into samples; keeps the counters that rates need."""
-
-    def feed(self, frame: bytes, received: datetime) -> HostSample: ...
-
-
-@dataclass(frozen=True, slots=True)
-class PollingContext:
-    """What every poller shares."""
-
-    factory: SessionFactory
-    assembler: Callable[[str], Assembler]
-    sink: SampleSink
-    live: LiveState
-    bus: EventBus
-    clock: Clock
-    reason_of: Callable[[InfrastructureException], Reason]
-    limits: Limits
-    backoff: Backoff
-    interval_s: float
-    stale_after_intervals: float = 3.0
-    broken_frames: int = 3
-    inspection: Inspection | None = None  # None: no slow collectors
-    items_every_s: float = 10.0  # between two stored rows of a disk or an interface
-    breaker: Breaker = field(default_factory=Breaker)
 
 
 class HostPoller:
@@ -105,7 +77,9 @@ class HostPoller:
     def set_paused(self, paused: bool) -> None:
         """Pause ends the loop on the host and keeps the connection for a while; resuming starts it anew."""
         self.paused = paused
-        self._signal.set()
+        self._inspector.set_paused(paused)
+        if not self.refused:  # its wait goes on
+            self._signal.set()
 
     async def run(self) -> None:
         """Poll the host until cancelled."""
@@ -241,12 +215,24 @@ class HostPoller:
         next_try = None if delay is None else context.clock.now() + timedelta(seconds=delay)
         context.live.set_retry(self.host.name, self._failures, next_try)
         self._signal.clear()
-        try:
-            async with asyncio.timeout(delay):
-                await self._signal.wait()
-        except TimeoutError:
-            pass
+        await self._wait(delay, context.answers if reason in _AWAY else None)
         self._signal.clear()
+
+    async def _wait(self, delay: float | None, answers: Callable[[Host], Awaitable[bool]] | None) -> None:
+        """Wait for the delay to end, to be woken, or for the host to answer again: then it is polled at once."""
+        end = None if delay is None else self._context.clock.monotonic() + delay
+        while not self._signal.is_set():
+            left = None if end is None else end - self._context.clock.monotonic()
+            if left is not None and left <= 0:
+                return
+            step = self._context.knock_s * (1.0 + random.random())  # noqa: S311 - jitter, not a secret
+            knock = answers if left is not None and left > step else None
+            try:
+                async with asyncio.timeout(step if knock is not None else left):
+                    await self._signal.wait()
+            except TimeoutError:
+                if knock is not None and await knock(self.host):
+                    return
 
     def _delay(self, reason: Reason) -> float | None:
         """Seconds until the next try; None: never by itself."""

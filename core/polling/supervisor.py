@@ -8,8 +8,9 @@ from collections.abc import Iterable
 import structlog
 
 from core.models import Host, PollingView
+from core.polling.context import PollingContext
 from core.polling.figures import Tally, total
-from core.polling.poller import HostPoller, PollingContext
+from core.polling.poller import HostPoller
 
 log = structlog.get_logger("core.polling")
 
@@ -88,7 +89,7 @@ class PollingSupervisor:
             if name not in self._tasks:
                 tally = self._tallies.setdefault(name, Tally())
                 poller = HostPoller(host, self._context, interval_s=self._intervals.get(name), tally=tally)
-                poller.paused = self.paused
+                poller.set_paused(self.paused)
                 self._pollers[name] = poller
                 task = asyncio.create_task(poller.run(), name=f"poll:{name}")
                 task.add_done_callback(lambda t, n=name: self._ended(n, t))  # type: ignore[misc]

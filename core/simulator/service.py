@@ -149,14 +149,14 @@ class HostChannel(asyncssh.SSHServerSession[bytes]):
         if self._request is not None:
             self._timer = self._loop.call_later(_WAIT_S, self._finish, _EXIT_REFUSED)
             return
-        kernel, wanted = self._host.now(), None
+        kernel = self._host.now()
         if self._command == COMMAND:
             text: str | None = self._host.tally.report()
         else:
             text = answer(self._command, kernel, self._host.spec.name, LOGIN)
-            wanted = collector_of(self._command) if text is None else None
-            if wanted is not None and isinstance(kernel, Machine):
-                text = told(*wanted, kernel)
+        wanted = collector_of(self._command) if text is None else None
+        if wanted is not None and isinstance(kernel, Machine):
+            text = told(*wanted, kernel)
         if text is not None:
             self._chan.write(text.encode())
             self._finish(0)

@@ -23,6 +23,7 @@ from core.ssh.stream import LoopMaker
 
 HEARTBEAT_S = 5.0
 _PER_SERVER = 6  # logins under way; sshd begins to drop them at ten by default (MaxStartups), and others log in too
+_KNOCK_S = 3.0
 _CLOSE_WAIT_S = 2.0
 _Chain = tuple[tuple[Target, ...], ...]
 
@@ -54,6 +55,7 @@ class AsyncSSHFactory:
         # Hosts that did not answer last time hold a place for the whole timeout: half of all are left to the others.
         self._silent: set[str] = set()
         self._doubtful = asyncio.Semaphore(max(1, settings.connect_limit // 2))
+        self._places: dict[str, tuple[str, int]] = {}  # of hosts that are reached without a detour
         self._gates: dict[tuple[str, int | None], asyncio.Semaphore] = {}
         self._jumps: dict[tuple[Target, ...], _Jump] = {}
 
@@ -63,6 +65,8 @@ class AsyncSSHFactory:
         target = Target.of(host, config=settings.config_file, default_user=settings.user)
         async with self._turn(host.name, target):
             resolved = await self._resolve(target, host.name)
+            if not resolved.jumps and not resolved.options.proxy_command:
+                self._places[host.name] = resolved.host, resolved.port
             jump = await self._first_jump(resolved, host.name) if resolved.jumps else None
             try:
                 connection = await self._open(resolved, host.name, jump)
@@ -79,6 +83,19 @@ class AsyncSSHFactory:
             keepalive_s=settings.keepalive_interval_s,
             release=partial(self._release, jump),
         )
+
+    async def answers(self, host: Host) -> bool:
+        """Knock: whether the port of a host takes a connection; False where it is reached by a detour."""
+        place = self._places.get(host.name)
+        if place is None:
+            return False
+        try:
+            async with asyncio.timeout(_KNOCK_S):
+                _, writer = await asyncio.open_connection(*place)
+        except (OSError, TimeoutError):
+            return False
+        writer.transport.abort()
+        return True
 
     @contextlib.asynccontextmanager
     async def _turn(self, name: str, target: Target) -> AsyncIterator[None]:

@@ -26,7 +26,7 @@ from core.live_state import LiveState
 from core.models import Host, HostSample, HostState, Transition, WriterStats
 from core.polling.assess import Limits
 from core.polling.backoff import Backoff
-from core.polling.poller import PollingContext
+from core.polling.context import PollingContext
 from core.polling.supervisor import PollingSupervisor
 from core.ports import SystemClock
 from core.ssh.error_mapping import reason_of

@@ -80,6 +80,18 @@ def numbers(shown: Any, key: str = "") -> Iterator[tuple[str, float]]:
         yield key, shown
 
 
+def texts(shown: Any) -> Iterator[str]:
+    """Every text of a picture, names of fields and devices too."""
+    if isinstance(shown, dict):
+        yield from (name for name in shown)
+        shown = list(shown.values())
+    if isinstance(shown, list):
+        for part in shown:
+            yield from texts(part)
+    elif isinstance(shown, str):
+        yield shown
+
+
 def read_or_none(read: Callable[[], Any]) -> Any:
     try:
         return read()
@@ -115,8 +127,8 @@ def test_any_fault_at_all_is_borne(name: str) -> None:
     for _ in range(EACH):
         text = bytes(spoilt(capture.text, others, chance))
         found = read_or_none(lambda text=text: capture.read(text))  # type: ignore[misc]
+        assert all(shown.isprintable() for shown in texts(picture(found))), found
         if isinstance(found, Finding):
-            assert found.detail.isprintable()
             assert (found.value is None) == (found.status is not SectionStatus.OK)
 
 
@@ -188,7 +200,7 @@ TEXTS = st.text(max_size=300) | st.lists(st.sampled_from(PIECES.split("|")), max
 def test_garbage_gives_a_finding(name: str, stdout: str, stderr: str, code: int | None) -> None:
     collector = COLLECTORS.get(name) or check("c", ["x"])
     finding = collector.read(CommandResult(code, stdout, stderr))
-    assert finding.detail.isprintable()
+    assert all(shown.isprintable() for shown in texts(picture(finding))), finding
     assert (finding.value is None) == (finding.status is not SectionStatus.OK)
 
 

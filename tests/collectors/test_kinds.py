@@ -31,6 +31,12 @@ def test_every_kind_has_captures() -> None:
         (CommandResult(127, "", "sh: not found\n"), SectionStatus.ABSENT),
         (CommandResult(126, "", "Permission denied\n"), SectionStatus.FORBIDDEN),
         (CommandResult(1, "", "sudo: a password is required\n"), SectionStatus.FORBIDDEN),
+        (
+            CommandResult(1, "", "Sorry, user kim is not allowed to execute '/bin/x' as root on h.\n"),
+            SectionStatus.FORBIDDEN,
+        ),
+        (CommandResult(1, "", "kim is not in the sudoers file.\n"), SectionStatus.FORBIDDEN),
+        (CommandResult(127, "", "sh: 1: sudo: not found\n"), SectionStatus.FORBIDDEN),
         (CommandResult(1, "", "sudo: a terminal is required to read the password\n"), SectionStatus.FORBIDDEN),
         (CommandResult(0, "", ""), SectionStatus.BROKEN),
         (CommandResult(None, "@jw", ""), SectionStatus.BROKEN),
@@ -43,6 +49,12 @@ def test_what_is_no_answer(collector: Collector, result: CommandResult, status: 
     finding = collector.read(result)
     assert (finding.kind, finding.status, finding.value) == (collector.name, status, None)
     assert finding.detail.isprintable() and finding.detail
+
+
+def test_sudo_may_talk_and_still_run() -> None:
+    told = "@jw ss\nNetid State Recv-Q Send-Q Local Address:Port Peer Address:Port\n@jw end\n"
+    said = "sudo: unable to resolve host web-1: Name or service not known\n"
+    assert COLLECTORS["ports"].read(CommandResult(0, told, said)).status is SectionStatus.OK
 
 
 def test_no_end_mark_means_half_an_answer() -> None:

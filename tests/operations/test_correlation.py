@@ -21,7 +21,7 @@ from core.models import HostSample, HostState, PlanRequest, Transition, WriterSt
 from core.operations import Gate, Operations
 from core.polling.assess import Limits
 from core.polling.backoff import Backoff
-from core.polling.poller import PollingContext
+from core.polling.context import PollingContext
 from core.polling.supervisor import PollingSupervisor
 from core.ports import SystemClock
 from core.ssh.error_mapping import reason_of

@@ -18,10 +18,10 @@ from core.live_state import LiveState
 from core.models import Finding, Host, HostFinding, Level, Reason, SectionStatus, Transition, WriterStats
 from core.polling.assess import Limits
 from core.polling.backoff import Backoff
+from core.polling.context import PollingContext
 from core.polling.figures import Tally, total
 from core.polling.inspector import Inspection
 from core.polling.pace import Pace
-from core.polling.poller import PollingContext
 from core.polling.sudo import refusal
 from core.polling.supervisor import PollingSupervisor
 from core.ports import CommandResult, FrameHandler
@@ -69,6 +69,8 @@ class Stream:
 
     async def wait_closed(self) -> None:
         await self.closed.wait()
+
+    def set_interval(self, seconds: float) -> None: ...
 
     async def close(self) -> None:
         self.closed.set()
@@ -263,9 +265,8 @@ async def test_a_hung_command_costs_its_own_collector_alone() -> None:
 async def test_an_unanswered_command_ends_with_the_connection() -> None:
     async with rig({"a": HANG}, Ask("a")) as (it, session):
         await it.until(lambda: session.running == 1)
-        await it.supervisor.set_paused(True)
+        await it.supervisor.stop()
         assert session.running == 0 and session.closed
-        await it.supervisor.set_paused(False)
 
 
 async def test_no_channel_is_forbidden_and_a_lost_connection_is_no_finding() -> None:
@@ -291,14 +292,13 @@ async def test_a_key_for_the_loop_alone_is_forbidden_and_asked_ever_more_seldom(
 async def test_a_pause_on_a_kept_connection_begins_no_command() -> None:
     async with rig({}, Ask("a", interval_s=0.01)) as (it, session):
         await it.until(lambda: len(session.asked) > 2)
-        inspector = it.supervisor._pollers["web"]._inspector
-        inspector.set_paused(True)
+        await it.supervisor.set_paused(True)
         await it.until(lambda: session.running == 0 and it.pace.waiting == 0)
         await asyncio.sleep(0.02)  # one that had its turn already may still come
         asked = len(session.asked)
         await asyncio.sleep(0.1)
         assert len(session.asked) <= asked + 1
-        inspector.set_paused(False)
+        await it.supervisor.set_paused(False)
         await it.until(lambda: len(session.asked) > asked + 2)
 
 
@@ -387,10 +387,9 @@ async def test_findings_of_collectors_that_run_no_more_are_gone() -> None:
     async with rig({}, Ask("a")) as (it, _):
         it.live.apply_finding(HostFinding("web", it.clock.now(), Finding("old", SectionStatus.OK)))
         await it.until(lambda: it.finding("a") is not None)
-        it.again()
-        await it.supervisor.set_paused(True)
+        await it.supervisor.stop()
         it.live.apply_finding(HostFinding("web", it.clock.now(), Finding("old", SectionStatus.OK)))
-        await it.supervisor.set_paused(False)
+        it.supervisor.start()
         await it.until(lambda: it.finding("old") is None)
         assert it.finding("a") is not None
 

@@ -31,7 +31,7 @@ from core.models import (
 )
 from core.polling.assess import Assessor, Limits
 from core.polling.backoff import Backoff, Breaker
-from core.polling.poller import PollingContext
+from core.polling.context import PollingContext
 from core.polling.supervisor import PollingSupervisor
 from core.ports import FrameHandler, SystemClock
 
