@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from core.models import (
     ChunkInfo,
     FleetView,
@@ -15,6 +17,7 @@ from core.models import (
     HostKeyReview,
     HostSample,
     Outcome,
+    SecretRequest,
     Transition,
     WriterStats,
 )
@@ -82,6 +85,16 @@ class HostKeyStore(Protocol):
     def pending(self) -> tuple[HostKeyReview, ...]: ...
     async def accept(self, review: HostKeyReview) -> None: ...
     def reject(self, review: HostKeyReview) -> None: ...
+
+
+class SecretStore(Protocol):
+    """The questions of logins that a person has to answer; answers stay in memory unless ``keep`` is given."""
+
+    @property
+    def can_keep(self) -> bool: ...
+    def pending(self) -> tuple[SecretRequest, ...]: ...
+    async def answer(self, request: SecretRequest, secret: SecretStr, *, keep: bool = False) -> tuple[str, ...]: ...
+    def dismiss(self, request: SecretRequest) -> None: ...
 
 
 class SampleSink(Protocol):

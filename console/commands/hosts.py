@@ -130,10 +130,10 @@ def _check(settings: ApplicationSettings, hosts: list[Host], wanted: dict[str, s
 
 def _accept_all(reviews: list[HostKeyReview]) -> None:
     """Append the keys to their known_hosts; only keys of places of which nothing is known come here."""
-    from core.ssh.known_hosts import append_line, pattern
+    from core.ssh.known_hosts import append_line, stored_line
 
     for review in reviews:
-        append_line(Path(review.known_hosts), f"{pattern(review.address, review.port)} {review.public_key}")
+        append_line(Path(review.known_hosts), stored_line(review))
         say(f"accepted {review.fingerprint} ({review.key_type}) for {review.address}, in {review.known_hosts}")
 
 

@@ -314,7 +314,7 @@ def shell_case(words: str, *, force_sh: bool) -> Callable[[Kit], Awaitable[str]]
 
 async def killed(kit: Kit) -> str:
     """kill -9 of the whole program: no loop on the host, in python3 or in sh, outlives it by 20 s."""
-    forced = "ForceCommand exec dash -c \"$(printf %s \"$SSH_ORIGINAL_COMMAND\" | sed 's/$/ MODE=sh/')\""
+    forced = 'ForceCommand exec dash -c "$(printf %s "$SSH_ORIGINAL_COMMAND" | sed \'s/$/ MODE=sh/\')"'
     servers = (kit.server("python"), kit.server("sh", forced))
     home = kit.folder / "home"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
