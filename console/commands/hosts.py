@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.commands.asking import answer_all
 from console.commands.output import print_json, print_table, say
 from console.commands.setup import chosen_hosts, command_settings, run
 from core.config import ApplicationSettings
@@ -17,7 +18,7 @@ from core.models import Host, HostKeyReview
 if TYPE_CHECKING:
     from console.composition.oneshot import HostCheck
 
-_ROUNDS = 4  # keys of jump hosts come one after the other
+_ROUNDS = 8  # keys and passwords of jump hosts come one after the other, a code after a password
 
 
 def add(args: argparse.Namespace) -> int:
@@ -114,14 +115,17 @@ def _check(settings: ApplicationSettings, hosts: list[Host], wanted: dict[str, s
     from console import composition
 
     ask = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
-    checks = run(composition.check_hosts(settings, hosts))
+    secrets = composition.new_secrets(settings, say)
+    checks = run(composition.check_hosts(settings, hosts, secrets))
     for _ in range(_ROUNDS):
         taken = [r for c in checks if c.review and not c.review.changed and _taken(r := c.review, wanted, ask=ask)]
-        if not taken:
-            break
         _accept_all(taken)
         again = {c.host.name for c in checks if c.review in taken}
-        fresh = run(composition.check_hosts(settings, [h for h in hosts if h.name in again]))
+        if ask:
+            again |= answer_all(secrets)
+        if not again:
+            break
+        fresh = run(composition.check_hosts(settings, [h for h in hosts if h.name in again], secrets))
         by_name = {one.host.name: one for one in fresh}
         checks = [by_name.get(one.host.name, one) for one in checks]
     _report(checks, as_json=as_json)

@@ -64,7 +64,9 @@ class KeyFiles:
         """Decrypt a key file and keep the key; False where the passphrase is wrong. Raises OSError or ValueError."""
         try:
             key = asyncssh.import_private_key(path.read_bytes(), passphrase.get_secret_value())
-        except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError):
+        except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as exc:
+            if "requires bcrypt" in str(exc):
+                raise ValueError("to open it here the Python package bcrypt is needed; or give it to ssh-add") from None
             return False
         with self._lock:
             self._unlocked[path] = key

@@ -27,7 +27,8 @@ class Login:
     expired: bool = False
     _agent: asyncssh.SSHAgentClient | None = None
     _offered: bool = False
-    _used: list[Prompt] = field(default_factory=list)  # answered since the server last said no
+    _used: list[Prompt] = field(default_factory=list)  # answered in this login
+    _begun: set[str] = field(default_factory=set)
 
     async def public_keys(self) -> list[asyncssh.SSHKeyPair] | None:
         """All keys at once when first asked, none from then on."""
@@ -41,14 +42,13 @@ class Login:
 
     async def password_wanted(self) -> str | None:
         """The password, None where it is not known or was refused a moment ago."""
-        prompt = Prompt("password", self.place, "Password:")
-        if not self.password or self._refused() or self.missing:
+        if not self.password or self.missing or self._asked_again("password"):
             return None
-        return await self._answer(prompt)
+        return await self._answer(Prompt("password", self.place, "Password:"))
 
     async def interactive_wanted(self) -> str | None:
         """Whether to begin with questions: the empty list of methods, or None."""
-        return None if not self.interactive or self._refused() or self.missing else ""
+        return None if not self.interactive or self.missing or self._asked_again("keyboard-interactive") else ""
 
     async def answers(self, title: str, instruction: str, prompts: Sequence[tuple[str, bool]]) -> list[str] | None:
         """Answer one round of questions, None where one of them has no answer yet."""
@@ -72,20 +72,26 @@ class Login:
         self._used.append(prompt)
         return answer.get_secret_value()
 
-    def _refused(self) -> bool:
-        """What was answered before this question came was refused: it is forgotten, and asked for anew."""
-        if not self._used:
-            return False
+    def _asked_again(self, method: str) -> bool:
+        """A method that comes back was refused; another one may be the second half of a login in steps."""
+        again = method in self._begun
+        self._begun.add(method)
+        if again:
+            self._refused()
+        return again
+
+    def _refused(self) -> None:
+        """What was answered is wrong: it is forgotten, and asked for anew."""
         for prompt in self._used:
             self.secrets.forget(prompt)
         if self.asks:
             self.missing += [prompt.refused_now() for prompt in self._used]
         self._used.clear()
-        return True
 
     def denied(self) -> None:
-        """The server wants no more of it: what was answered last is wrong."""
-        self._refused()
+        """The server wants no more of it: with nothing left to ask for, what was answered is wrong."""
+        if not self.missing:
+            self._refused()
 
     async def close(self) -> None:
         """Let the agent go."""

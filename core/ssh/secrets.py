@@ -208,13 +208,13 @@ def _error(hostname: str, request: SecretRequest) -> SSHAuthenticationError:
     what = {
         "passphrase": f"login: the passphrase of {request.place} is asked for",
         "password": f"login: a password is asked for by {request.place}",
-        "answer": f"login: {request.place} asks {request.text!r}",
+        "answer": f"login: {request.place} asks for {request.text.rstrip(': ')!r}",
     }[request.kind]
     if request.refused:
         what += "; the last answer was refused"
     agent = ", or ssh-add it" if request.kind == "passphrase" else ""
     return SSHAuthenticationError(
-        f"{what}; answer it with l in the console, or with `jumpwatch hosts check {hostname}`{agent}",
+        f"{what}; answer it with L in the console, or with `jumpwatch hosts check {hostname}`{agent}",
         hostname=hostname,
         operation="login",
         details={"kind": Reason.LOGIN.value, "asks": request.kind, "place": request.place},
