@@ -165,6 +165,8 @@ def _taken(review: HostKeyReview, wanted: dict[str, str], *, ask: bool) -> bool:
     if not ask:
         return False
     say(f"{review.host} ({review.address} port {review.port}): unknown {review.key_type} key {review.fingerprint}")
+    if review.dns:
+        say(review.dns)
     say("Compare it with what the host itself says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
     try:
         return input("Accept this key? [y/N] ").strip().lower() in ("y", "yes")

@@ -10,8 +10,9 @@ from functools import partial
 import asyncssh
 
 from core.config import SSHSettings
-from core.exceptions import InfrastructureException, SSHAuthenticationError
+from core.exceptions import InfrastructureException, SSHAuthenticationError, SSHHostKeyError
 from core.models import Host, Reason
+from core.ssh import sshfp
 from core.ssh.client import HandshakeClient, Stage
 from core.ssh.error_mapping import connection_error, map_error, printable, timeout_error
 from core.ssh.hostkeys import HostKeyReviews
@@ -157,15 +158,7 @@ class AsyncSSHFactory:
             raise timeout_error(client.timeout_reason, place, waited, hostname=hostname) from None
         except (asyncssh.Error, OSError, ValueError) as exc:
             if client.refused_key is not None:
-                raise self._keys.refuse(
-                    hostname,
-                    resolved.key_name,
-                    resolved.key_port,
-                    client.refused_key,
-                    trust,
-                    resolved.known_hosts,
-                    hashed=resolved.config.yes("hashknownhosts", default=False),
-                ) from None
+                raise await self._refusal(resolved, hostname, client.refused_key, trust) from None
             if isinstance(exc, asyncssh.HostKeyNotVerifiable):
                 why = printable(str(exc.reason).encode(), 160)
                 raise self._keys.unverifiable(hostname, resolved.key_name, resolved.port, why) from None
@@ -178,6 +171,20 @@ class AsyncSSHFactory:
             if proxy is not None:
                 proxy.close()
             raise
+
+    async def _refusal(self, resolved: Resolved, hostname: str, key: asyncssh.SSHKey, trust: Trust) -> SSHHostKeyError:
+        config = resolved.config
+        asked = config.text("verifyhostkeydns") in ("yes", "ask")
+        return self._keys.refuse(
+            hostname,
+            resolved.key_name,
+            resolved.key_port,
+            key,
+            trust,
+            resolved.known_hosts,
+            hashed=config.yes("hashknownhosts", default=False),
+            dns=await sshfp.hint(resolved.host, key) if asked else "",
+        )
 
     async def _proxy(self, resolved: Resolved, hostname: str) -> ProxyCommand | None:
         if not resolved.config.proxy:
