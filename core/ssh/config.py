@@ -102,6 +102,8 @@ def read_config(
     for keyword, way_out in _REFUSED.items():
         if found.values.get(keyword) not in (None, False, "none"):
             raise ValueError(f"{found.places[keyword]}: {keyword} is not supported: {way_out}")
+    if words := found.text("refuseconnection"):
+        raise ValueError(f"{found.places['refuseconnection']}: ssh_config refuses this host: {words}")
     return _host_config(found, host)
 
 

@@ -89,7 +89,7 @@ class Evaluation:
                     raise line.refuse("nested too deep")
                 for file in (file for word in line.words for file in included(word, base)):
                     # What is set inside counts only where this block does.
-                    self._file(file, own=own, base=base, depth=depth + 1, active=active, never=never or not active)
+                    self._file(file, own=True, base=base, depth=depth + 1, active=active, never=never or not active)
             else:
                 self._option(keyword, line, active=active)
 

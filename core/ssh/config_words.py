@@ -31,7 +31,9 @@ TEXTS = frozenset({
 })  # fmt: skip
 LISTS = frozenset({"canonicaldomains", "canonicalizepermittedcnames", "globalknownhostsfile", "userknownhostsfile"})
 ADDED = frozenset({"identityfile", "certificatefile"})  # each line adds one
-COMMANDS = frozenset({"knownhostscommand", "localcommand", "proxycommand", "proxyjump", "remotecommand"})
+COMMANDS = frozenset(
+    {"knownhostscommand", "localcommand", "proxycommand", "proxyjump", "refuseconnection", "remotecommand"}
+)
 
 # Known to ssh, and without a say in where we connect, whom we trust or how we log in: no shell, no terminal, no
 # forwarding is opened here, host keys are always checked, waits are settings of our own.
@@ -45,7 +47,7 @@ IGNORED = frozenset({
     "hostbasedacceptedalgorithms", "hostbasedauthentication", "ignoreunknown", "ipqos", "kbdinteractivedevices",
     "keepalive", "kerberosauthentication", "kerberostgtpassing", "localforward", "loglevel", "logverbose",
     "nohostauthenticationforlocalhost", "numberofpasswordprompts", "obscurekeystroketiming", "permitlocalcommand",
-    "permitremoteopen", "protocol", "refuseconnection", "rekeylimit", "remoteforward", "requesttty",
+    "permitremoteopen", "protocol", "rekeylimit", "remoteforward", "requesttty",
     "rhostsauthentication", "rhostsrsaauthentication", "rsaauthentication", "securitykeyprovider", "sendenv",
     "serveralivecountmax", "serveraliveinterval", "sessiontype", "setenv", "smartcarddevice", "stdinnull",
     "streamlocalbindmask", "streamlocalbindunlink", "stricthostkeychecking", "syslogfacility", "tcpkeepalive", "tunnel",

@@ -15,13 +15,16 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from core.collectors.loop import forced_command_script, loop_calls
 from core.config import SSHSettings
-from core.exceptions import SSHHostKeyError
+from core.exceptions import SSHAuthenticationError, SSHHostKeyError
 from core.models import Host, Reason
 from core.ssh.error_mapping import reason_of
 from core.ssh.hostkeys import HostKeyReviews
 from core.ssh.pool import AsyncSSHFactory
+from core.ssh.secrets import Secrets
 from tests.ssh.following import samples_of
 from tests.ssh.sshd import RealSshd, descendants, free_port, make_key, need_sshd, processes_with, running
 
@@ -50,6 +53,7 @@ class Kit:
 
     folder: Path
     servers: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    secrets: Secrets = field(default_factory=Secrets)
 
     def server(self, name: str, *config: str, **options: object) -> RealSshd:
         """Start a server whose key is known."""
@@ -70,7 +74,8 @@ class Kit:
         """Make the factory over this ssh_config."""
         settings = SSHSettings(config_file=self.folder / "ssh_config", connect_timeout_s=10, login_timeout_s=20)
         keys = HostKeyReviews(self.known_hosts)
-        return AsyncSSHFactory(settings, keys, loop_calls(1 << 18, force_sh=force_sh), heartbeat_s=2.0)
+        loops = loop_calls(1 << 18, force_sh=force_sh)
+        return AsyncSSHFactory(settings, keys, loops, secrets=self.secrets, heartbeat_s=2.0)
 
     async def figures(self, host: Host, *, count: int = 1, force_sh: bool = False) -> str:
         """Follow a stream for so many samples; the second is the first with rates."""
@@ -238,6 +243,23 @@ async def encrypted_key(kit: Kit) -> str:
         return await kit.figures(Host("h"))
 
 
+async def encrypted_key_typed(kit: Kit) -> str:
+    """An encrypted key whose passphrase a person types."""
+    server = kit.server("sshd")
+    make_key(server.login_key, "ecdsa")
+    keygen("-p", "-P", "", "-N", "secret", "-m", "PKCS8", "-f", server.login_key)
+    server.authorize()
+    kit.config(block("h", server, f"IdentityFile {server.login_key}", "IdentityAgent none"))
+    factory = kit.factory()
+    with contextlib.suppress(SSHAuthenticationError):
+        await factory.connect(Host("h"))
+        raise AssertionError("nobody asked")
+    (request,) = kit.secrets.pending()
+    await kit.secrets.answer(request, SecretStr("secret"))
+    samples = await samples_of(factory, Host("h"), 1)
+    return f"asked once: {request.kind}; {len(samples)} sample"
+
+
 async def changed_host_key(kit: Kit) -> str:
     """A changed key blocks the host and shows both fingerprints."""
     server = kit.server("sshd")
@@ -375,6 +397,7 @@ CASES: dict[str, Callable[[Kit], Awaitable[str]]] = {
     "user certificate: key in the agent": user_certificate_agent,
     "host certificate: @cert-authority": host_certificate,
     "encrypted key: agent": encrypted_key,
+    "encrypted key: passphrase typed": encrypted_key_typed,
     "changed host key": changed_host_key,
     "HashKnownHosts": hashed_known_hosts,
     "IPv6, direct and behind a jump host": ipv6,

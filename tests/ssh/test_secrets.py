@@ -157,10 +157,22 @@ async def test_a_jump_host_that_asks_and_a_host_behind_it_that_asks_too(bench: B
         await bench.works(Host("in1"))
 
 
-async def test_an_encrypted_key_is_unlocked_once_for_all(sshd: RealSshd, bench: Bench, tmp_path: Path) -> None:
-    pytest.importorskip("bcrypt", reason="encrypted keys in OpenSSH's form need the package bcrypt")
-    words = ["-p", "-P", "", "-N", "secret", "-f", str(sshd.login_key)]
+def lock(path: Path, form: str = "PKCS8") -> None:
+    """Encrypt a key in place; OpenSSH's own form can be opened with the package bcrypt alone."""
+    make_key(path, "ecdsa")
+    words = ["-p", "-P", "", "-N", "secret", "-m", form, "-f", str(path)]
     subprocess.run(["ssh-keygen", "-q", *words], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    assert b"ENCRYPTED" in path.read_bytes() or form == "RFC4716"
+
+
+@pytest.mark.parametrize("form", ["PKCS8", "PEM", "RFC4716"])
+async def test_an_encrypted_key_is_unlocked_once_for_all(
+    sshd: RealSshd, bench: Bench, tmp_path: Path, form: str
+) -> None:
+    lock(sshd.login_key, form)
+    sshd.authorize()
+    if form == "RFC4716":  # ssh-keygen's word for its own form
+        pytest.importorskip("bcrypt", reason="encrypted keys in OpenSSH's form need the package bcrypt")
     hosts = [sshd.host(name, simulated=False) for name in ("a", "b")]
     for host in hosts:
         exc = await bench.asks(host)
@@ -179,9 +191,7 @@ async def test_an_encrypted_key_is_unlocked_once_for_all(sshd: RealSshd, bench: 
 
 
 async def test_a_locked_key_that_is_not_needed_asks_nothing(sshd: RealSshd, bench: Bench, tmp_path: Path) -> None:
-    make_key(tmp_path / "locked", "ed25519")
-    words = ["-p", "-P", "", "-N", "secret", "-f", str(tmp_path / "locked")]
-    subprocess.run(["ssh-keygen", "-q", *words], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    lock(tmp_path / "locked", "RFC4716")
     await bench.works(sshd.host(simulated=False, identity_files=(str(tmp_path / "locked"), str(sshd.login_key))))
     assert not bench.secrets.pending()
 
@@ -244,14 +254,13 @@ class FakeKeyring(ModuleType):
 async def test_the_keyring_keeps_what_it_is_told_to(
     bench: Bench, sshd: RealSshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("bcrypt", reason="encrypted keys in OpenSSH's form need the package bcrypt")
     monkeypatch.setitem(sys.modules, "keyring", None)  # as where the package is missing
     with pytest.raises(ConfigurationError, match="JUMPWATCH_SSH_KEYRING"):
         system_keyring()
     backend = FakeKeyring()
     monkeypatch.setitem(sys.modules, "keyring", backend)
-    words = ["-p", "-P", "", "-N", "secret", "-f", str(sshd.login_key)]
-    subprocess.run(["ssh-keygen", "-q", *words], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    lock(sshd.login_key)
+    sshd.authorize()
     async with asking(Asker(password="right")) as server:
         with_keyring = Bench(tmp_path, Secrets(keyring=system_keyring()))
         trust(bench.known, server)
