@@ -72,13 +72,32 @@ class _Server(asyncssh.SSHServer):
 
 
 async def _process(process: asyncssh.SSHServerProcess[bytes]) -> None:
-    """Run what is asked for, as sshd would."""
+    """Run what is asked for, as sshd would; it ends with its channel."""
     child = await asyncio.create_subprocess_exec(
-        "/bin/sh", "-c", process.command or "true", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+        "/bin/sh", "-c", process.command or "true", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
-    output, _ = await child.communicate()
-    process.stdout.write(output)
-    process.exit(child.returncode or 0)
+    assert child.stdin is not None and child.stdout is not None
+    feeding = asyncio.ensure_future(_pump(process.stdin, child.stdin))
+    try:
+        while data := await child.stdout.read(65536):
+            process.stdout.write(data)
+        process.exit(await child.wait())
+    except (OSError, asyncssh.Error):
+        pass
+    finally:
+        feeding.cancel()
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await asyncio.gather(feeding, return_exceptions=True)
+        await child.wait()
+
+
+async def _pump(source: asyncssh.SSHReader[bytes], sink: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError, asyncssh.Error):
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    sink.close()
 
 
 @contextlib.asynccontextmanager
