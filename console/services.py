@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, Protocol
 
 from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest, SecretRequest
+
+if TYPE_CHECKING:  # it is there before the first paint, pydantic is not
+    from pydantic import SecretStr
 
 Post = Callable[[FleetView], None]
 """Takes the newest view; cheap, callable from any task of the loop, keeps only the newest one."""

@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Protocol
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, Protocol
 
 from core.models import (
     ChunkInfo,
@@ -21,6 +19,9 @@ from core.models import (
     Transition,
     WriterStats,
 )
+
+if TYPE_CHECKING:  # imported before the first paint, and pydantic is not
+    from pydantic import SecretStr
 
 
 class Clock(Protocol):

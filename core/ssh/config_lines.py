@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,14 +102,22 @@ def match_words(text: str) -> Iterator[str]:
             yield word
 
 
+@dataclass(slots=True)
+class ConfigFile:
+    """The lines of one file in blocks: each begins with what decides whether its other lines count."""
+
+    blocks: tuple[tuple[ConfigLine, ...], ...]
+    checked: bool = False  # every line was looked at once: those of blocks that do not count need not be again
+
+
 class ConfigFiles:
     """Parsed files, each read once as long as it does not change."""
 
     def __init__(self) -> None:
-        self._cache: dict[Path, tuple[tuple[int, int, int], tuple[ConfigLine, ...]]] = {}
+        self._cache: dict[Path, tuple[tuple[int, int, int], ConfigFile]] = {}
         self._lock = threading.Lock()
 
-    def lines(self, path: Path, *, own: bool = True) -> tuple[ConfigLine, ...] | None:
+    def read(self, path: Path, *, own: bool = True) -> ConfigFile | None:
         """Return the lines of a file, None where it is not there; raises OSError or ConfigSyntaxError.
 
         ``own``: like ssh, refuse a file that others could have written.
@@ -126,7 +134,7 @@ class ConfigFiles:
             if cached is None or cached[0] != stamp:
                 if stat.st_size > _MAX_BYTES:
                     raise ConfigSyntaxError(f"{path}: larger than {_MAX_BYTES >> 20} MiB: no ssh_config")
-                cached = (stamp, tuple(_parse(path)))
+                cached = (stamp, ConfigFile(tuple(_blocks(_parse(path)))))
                 self._cache[path] = cached
             return cached[1]
 
@@ -143,6 +151,17 @@ def _parse(path: Path) -> Iterator[ConfigLine]:
         if not rest:
             raise line.refuse("a value is missing")
         yield line
+
+
+def _blocks(lines: Iterable[ConfigLine]) -> Iterator[tuple[ConfigLine, ...]]:
+    block: list[ConfigLine] = []
+    for line in lines:
+        if line.keyword in ("host", "match", "include") and block:
+            yield tuple(block)
+            block = []
+        block.append(line)
+    if block:
+        yield tuple(block)
 
 
 def included(word: str, base: Path) -> list[Path]:

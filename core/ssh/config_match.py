@@ -76,22 +76,28 @@ class Evaluation:
         return value if isinstance(value, bool) else default
 
     def _file(self, path: Path, *, own: bool, base: Path, depth: int, active: bool, never: bool) -> None:
-        lines = self.files.lines(path, own=own)
-        for line in lines or ():
-            keyword = ALIASES.get(line.keyword, line.keyword)
-            if keyword == "host":
-                active = not never and self._host(line)
-            elif keyword == "match":
-                matches = self._match(line, never=never)
+        file = self.files.read(path, own=own)
+        if file is None:
+            return
+        for block in file.blocks:
+            head, rest = block[0], block[1:]
+            if head.keyword == "host":
+                active = not never and self._host(head)
+            elif head.keyword == "match":
+                matches = self._match(head, never=never)
                 active = not never and matches
-            elif keyword == "include":
+            elif head.keyword == "include":
                 if depth >= _MAX_DEPTH:
-                    raise line.refuse("nested too deep")
-                for file in (file for word in line.words for file in included(word, base)):
+                    raise head.refuse("nested too deep")
+                for found in (found for word in head.words for found in included(word, base)):
                     # What is set inside counts only where this block does.
-                    self._file(file, own=True, base=base, depth=depth + 1, active=active, never=never or not active)
+                    self._file(found, own=True, base=base, depth=depth + 1, active=active, never=never or not active)
             else:
-                self._option(keyword, line, active=active)
+                rest = block
+            if active or not file.checked:
+                for line in rest:
+                    self._option(ALIASES.get(line.keyword, line.keyword), line, active=active)
+        file.checked = True
 
     def _option(self, keyword: str, line: ConfigLine, *, active: bool) -> None:
         if keyword not in KNOWN:

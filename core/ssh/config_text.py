@@ -23,6 +23,8 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 def like(text: str, pattern: str) -> bool:
     """Hold a text against one pattern, where * and ? stand for any signs."""
+    if "*" not in pattern and "?" not in pattern:
+        return text == pattern
     return _pattern(pattern).fullmatch(text) is not None
 
 

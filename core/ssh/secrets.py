@@ -18,6 +18,7 @@ from core.models import Reason, SecretRequest
 from core.ssh.identities import KeyFiles
 from core.ssh.keyring import Keyring
 
+_Key = tuple[str, str, str]
 Kind = Literal["passphrase", "password", "answer"]
 _TRIED_AGAIN_S = 600.0  # a place that waits for an answer is left alone for so long: each try counts as a failed login
 _MOST = 2000  # requests that wait at once
@@ -38,7 +39,7 @@ class Prompt:
     refused: bool = False
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> _Key:
         """What tells it from others; a password is the same one however it is asked for."""
         return ("password", self.place, "") if self.lasting else (self.kind, self.place, self.text)
 
@@ -75,9 +76,10 @@ class Secrets:
         self.files = files or KeyFiles()
         self._keyring = keyring
         self._on_queue = on_queue
-        self._known: dict[tuple[str, str, str], SecretStr] = {}
-        self._bad: set[tuple[str, str, str]] = set()  # the keyring's answer was wrong
-        self._queue: dict[tuple[str, str, str], _Waiting] = {}
+        self._known: dict[_Key, SecretStr] = {}
+        self._bad: set[_Key] = set()  # the keyring's answer was wrong
+        self._queue: dict[_Key, _Waiting] = {}
+        self._at: dict[str, set[_Key]] = {}  # the questions of each place, so that a thousand hosts ask cheaply
 
     # for the person
 
@@ -96,10 +98,10 @@ class Secrets:
         Raises ResourceNotFoundError where it does not wait any more, ValidationError for a passphrase that does not
         open its key, ConfigurationError where the keyring refuses.
         """
-        key = next((key for key, waiting in self._queue.items() if waiting.request.same_as(request)), None)
-        if key is None:
+        keys = self._keys_of(request)
+        if not keys:
             raise ResourceNotFoundError(f"nothing of {request.place} waits for an answer any more")
-        waiting = self._queue[key]
+        key, waiting = keys[0], self._queue[keys[0]]
         if not secret.get_secret_value():
             raise ValidationError("nothing was typed")
         if request.kind == "passphrase" and not await self._unlock(request.place, secret):
@@ -108,13 +110,22 @@ class Secrets:
             await self._keyring.put(key, secret)
         self._known[key] = secret
         self._bad.discard(key)
-        self._queue.pop(key, None)
+        self._drop(key)
         return waiting.request.hosts
 
     def dismiss(self, request: SecretRequest) -> None:
         """Take a question off the list; it comes again when the host is tried again."""
-        for key in [key for key, waiting in self._queue.items() if waiting.request.same_as(request)]:
-            del self._queue[key]
+        for key in self._keys_of(request):
+            self._drop(key)
+
+    def _keys_of(self, request: SecretRequest) -> list[_Key]:
+        return [key for key in self._at.get(request.place, ()) if self._queue[key].request.same_as(request)]
+
+    def _drop(self, key: _Key) -> None:
+        if self._queue.pop(key, None) is not None:
+            self._at[key[1]].discard(key)
+            if not self._at[key[1]]:
+                del self._at[key[1]]
 
     # for the SSH side
 
@@ -153,8 +164,8 @@ class Secrets:
 
     def waiting(self, hostname: str, place: str) -> SSHAuthenticationError | None:
         """The error for a place that asked and still waits for its answer; None where it may be tried."""
-        for waiting in self._queue.values():
-            if waiting.request.place == place and monotonic() - waiting.tried < _TRIED_AGAIN_S:
+        for waiting in [self._queue[key] for key in self._at.get(place, ())]:
+            if monotonic() - waiting.tried < _TRIED_AGAIN_S:
                 self._note_host(waiting, hostname)
                 return _error(hostname, waiting.request)
         return None
@@ -184,6 +195,7 @@ class Secrets:
         )
         if len(self._queue) < _MOST:
             self._queue[prompt.key] = _Waiting(request, prompt, monotonic())
+            self._at.setdefault(prompt.place, set()).add(prompt.key)
             if self._on_queue is not None:
                 self._on_queue(request)
         return request
