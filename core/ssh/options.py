@@ -75,14 +75,13 @@ class Sources:
     keys: KeyFiles = field(default_factory=KeyFiles)
 
 
-def resolve(target: Target, *, keepalive_s: float, sources: Sources) -> Resolved:
+def resolve(target: Target, *, keepalive_s: float, sources: Sources | None = None) -> Resolved:
     """Read ssh_config (which may run commands) and the key files; blocking, for a thread.
 
     Raises ValueError or OSError.
     """
-    config = read_config(
-        target.name, user=target.user, port=target.port, file=target.config, files=sources.config, me=None
-    )
+    sources = sources or Sources()
+    config = read_config(target.name, user=target.user, port=target.port, file=target.config, files=sources.config)
     alias = config.key_alias
     return Resolved(
         target=target,
