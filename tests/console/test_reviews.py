@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from console.screens.hostkeys import HostKeyScreen, KeyList
 from console.screens.secrets import SecretScreen
 from core.models import HostKeyReview, SecretRequest
-from tests.console.driving import running, screen_text, type_text, until
+from tests.console import driving
+from tests.console.driving import running, screen_text, type_text
 from tests.console.fake_services import FakeServices
+
+
+async def until(pilot: Pilot[Any], met: Callable[[], bool]) -> None:
+    """Wait as long as a loaded machine needs."""
+    await driving.until(pilot, met, 60)
 
 
 def many(count: int) -> tuple[HostKeyReview, ...]:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from core.inventory import Inventory
 from core.models import FleetView, Host, HostState, Reason
@@ -46,22 +47,22 @@ async def test_logins_that_ask_are_answered_by_keys(
             hosts.add(Host("asks", "127.0.0.1", server.port, "ann"))
             hosts.save()
         async with console(size=(120, 36)) as walk:
-            await walk.until(lambda v: len(v.secrets) == 2)
+            await walk.until(lambda v: len(v.secrets) == 2, 90)
             waiting = {(HostState.OFFLINE, Reason.LOGIN)}
-            await walk.until(lambda v: {state(v, name) for name in ("locked", "asks")} == waiting)
-            await walk.shown("2 logins ask")
+            await walk.until(lambda v: {state(v, name) for name in ("locked", "asks")} == waiting, 90)
+            await walk.shown("2 logins ask", 60)
             await walk.pilot.press("L")
             for question, answer in (("Passphrase", "open sesame"), ("Password", "tr0ub4dor"), ("Code", "314")):
-                await walk.until(lambda v, q=question: any(q in each.text for each in v.secrets))
-                await walk.shown(question)
+                await walk.until(lambda v, q=question: any(q in each.text for each in v.secrets), 90)
+                await walk.shown(question, 60)
                 place = [question in each.text for each in walk.view.secrets].index(True)
                 await walk.pilot.press("g", *("j" * place), "a")
-                await walk.shown(f"{question}:")
+                await walk.until(lambda _: isinstance(walk.app.focused, Input), 60)
                 for sign in answer:
                     await walk.pilot.press("space" if sign == " " else sign)
                 assert answer == "314" or answer not in walk.screen()
                 await walk.pilot.press("enter")
-            await walk.until(lambda v: up(v, "locked") and up(v, "asks"))
+            await walk.until(lambda v: up(v, "locked") and up(v, "asks"), 90)
             assert not walk.view.secrets
             await walk.pilot.press("escape")
     assert server.seen == ["tr0ub4dor", "tr0ub4dor", "314"]
