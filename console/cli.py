@@ -158,6 +158,10 @@ def _hosts(group: Subparsers[argparse.ArgumentParser], common: argparse.Argument
     check.add_argument(
         "--accept", action="append", default=[], metavar="HOST=SHA256:...", help="accept this unknown key"
     )
+    probe = _add(group, "probe", "probe:probe", "print the loop for a key that runs nothing else", common, as_json=True)
+    probe.add_argument("--path", default="/usr/local/bin/jumpwatch-loop", help="where it is put on the host")
+    probe.add_argument("--key", metavar="FILE", help="public key of the login, or the private key beside it")
+    probe.add_argument("--line", action="store_true", help="print the line for authorized_keys alone")
     accept = _add(group, "accept", "hosts:accept", "accept the unknown key of a host", common, as_json=True)
     accept.add_argument("name", metavar="HOST")
     accept.add_argument("fingerprint", metavar="SHA256:...")

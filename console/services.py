@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest
+from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest, SecretRequest
+
+if TYPE_CHECKING:  # it is there before the first paint, pydantic is not
+    from pydantic import SecretStr
 
 Post = Callable[[FleetView], None]
 """Takes the newest view; cheap, callable from any task of the loop, keeps only the newest one."""
@@ -59,6 +62,19 @@ class ConsoleServices(Protocol):
 
     async def reject_host_key(self, review: HostKeyReview) -> None:
         """Take the key off the list; the host stays away until it is tried again."""
+
+    async def accept_host_keys(self, reviews: Sequence[HostKeyReview]) -> int:
+        """Accept several at once and return how many; raises for the first refused one, the ones before are kept."""
+
+    @property
+    def can_keep_secrets(self) -> bool:
+        """Whether an answer may go into the system's keyring."""
+
+    async def answer_secret(self, request: SecretRequest, secret: SecretStr, *, keep: bool = False) -> None:
+        """Take the answer to a login's question and connect the hosts that wait for it anew."""
+
+    def dismiss_secret(self, request: SecretRequest) -> None:
+        """Take a question off the list; it comes again when the host is tried again."""
 
     def unlock(self, seconds: float) -> None:
         """Leave read-only for so long; raises where the role forbids it."""

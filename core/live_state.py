@@ -25,6 +25,7 @@ from core.models import (
     PollerRole,
     PollingView,
     Reason,
+    SecretRequest,
     Transition,
     WriterStats,
 )
@@ -95,6 +96,7 @@ class _Standing:
     role_detail: str = ""
     writer: WriterStats = field(default_factory=WriterStats)
     reviews: tuple[HostKeyReview, ...] = ()
+    secrets: tuple[SecretRequest, ...] = ()
     notices: tuple[str, ...] = ()
     polling: PollingView = field(default_factory=PollingView)
 
@@ -218,7 +220,7 @@ class LiveState:
             self._touch(record)
 
     def set_standing(self, **changes: Any) -> None:
-        """Replace database, role, role_detail, writer, reviews, notices or polling."""
+        """Replace database, role, role_detail, writer, reviews, secrets, notices or polling."""
         for name, value in changes.items():
             if getattr(self._standing, name) != value:
                 setattr(self._standing, name, value)
@@ -252,6 +254,7 @@ class LiveState:
             role_detail=standing.role_detail,
             writer=standing.writer,
             reviews=standing.reviews,
+            secrets=standing.secrets,
             events=self._event_lines,
             notices=standing.notices,
             lag_s=max((h.lag_s for h in hosts if h.lag_s is not None and h.state is HostState.ONLINE), default=None),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from core.models import (
     ChunkInfo,
@@ -16,9 +16,13 @@ from core.models import (
     HostKeyReview,
     HostSample,
     Outcome,
+    SecretRequest,
     Transition,
     WriterStats,
 )
+
+if TYPE_CHECKING:  # imported before the first paint, and pydantic is not
+    from pydantic import SecretStr
 
 
 class Clock(Protocol):
@@ -86,6 +90,16 @@ class HostKeyStore(Protocol):
     def pending(self) -> tuple[HostKeyReview, ...]: ...
     async def accept(self, review: HostKeyReview) -> None: ...
     def reject(self, review: HostKeyReview) -> None: ...
+
+
+class SecretStore(Protocol):
+    """The questions of logins that a person has to answer; answers stay in memory unless ``keep`` is given."""
+
+    @property
+    def can_keep(self) -> bool: ...
+    def pending(self) -> tuple[SecretRequest, ...]: ...
+    async def answer(self, request: SecretRequest, secret: SecretStr, *, keep: bool = False) -> tuple[str, ...]: ...
+    def dismiss(self, request: SecretRequest) -> None: ...
 
 
 class SampleSink(Protocol):

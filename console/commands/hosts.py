@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.commands.asking import answer_all
 from console.commands.output import print_json, print_table, say
 from console.commands.setup import chosen_hosts, command_settings, run
 from console.formatting import moment
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from console.composition.oneshot import HostCheck
 
 _MIN_SPAN, _MAX_SPAN = timedelta(minutes=1), timedelta(days=365)
-_ROUNDS = 4  # keys of jump hosts come one after the other
+_ROUNDS = 8  # keys and passwords of jump hosts come one after the other, a code after a password
 
 
 def add(args: argparse.Namespace) -> int:
@@ -148,14 +149,17 @@ def _check(settings: ApplicationSettings, hosts: list[Host], wanted: dict[str, s
     from console import composition
 
     ask = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
-    checks = run(composition.check_hosts(settings, hosts))
+    secrets = composition.new_secrets(settings, say)
+    checks = run(composition.check_hosts(settings, hosts, secrets))
     for _ in range(_ROUNDS):
         taken = [r for c in checks if c.review and not c.review.changed and _taken(r := c.review, wanted, ask=ask)]
-        if not taken:
-            break
         _accept_all(taken)
         again = {c.host.name for c in checks if c.review in taken}
-        fresh = run(composition.check_hosts(settings, [h for h in hosts if h.name in again]))
+        if ask:
+            again |= answer_all(secrets)
+        if not again:
+            break
+        fresh = run(composition.check_hosts(settings, [h for h in hosts if h.name in again], secrets))
         by_name = {one.host.name: one for one in fresh}
         checks = [by_name.get(one.host.name, one) for one in checks]
     _report(checks, as_json=as_json)
@@ -164,10 +168,10 @@ def _check(settings: ApplicationSettings, hosts: list[Host], wanted: dict[str, s
 
 def _accept_all(reviews: list[HostKeyReview]) -> None:
     """Append the keys to their known_hosts; only keys of places of which nothing is known come here."""
-    from core.ssh.known_hosts import append_line, pattern
+    from core.ssh.known_hosts import append_line, stored_line
 
     for review in reviews:
-        append_line(Path(review.known_hosts), f"{pattern(review.address, review.port)} {review.public_key}")
+        append_line(Path(review.known_hosts), stored_line(review))
         say(f"accepted {review.fingerprint} ({review.key_type}) for {review.address}, in {review.known_hosts}")
 
 
@@ -195,6 +199,8 @@ def _taken(review: HostKeyReview, wanted: dict[str, str], *, ask: bool) -> bool:
     if not ask:
         return False
     say(f"{review.host} ({review.address} port {review.port}): unknown {review.key_type} key {review.fingerprint}")
+    if review.dns:
+        say(review.dns)
     say("Compare it with what the host itself says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
     try:
         return input("Accept this key? [y/N] ").strip().lower() in ("y", "yes")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from console.composition.storage import Storage
     from core.config import ApplicationSettings
     from core.models import Host, HostView
+    from core.ssh.secrets import Secrets
 
 
 def run_console(settings_loader: Callable[[], ApplicationSettings], *, demo: bool = False) -> int:
@@ -41,8 +42,17 @@ async def poll_once(settings: ApplicationSettings, hosts: list[Host]) -> list[Ho
     return await run(settings, hosts)
 
 
-async def check_hosts(settings: ApplicationSettings, hosts: list[Host]) -> list[HostCheck]:
-    """Try to log in to each host; an unknown key comes back for review."""
+async def check_hosts(
+    settings: ApplicationSettings, hosts: list[Host], secrets: Secrets | None = None
+) -> list[HostCheck]:
+    """Try to log in to each host; an unknown key comes back for review, a question waits in ``secrets``."""
     from console.composition.oneshot import check_hosts as run
 
-    return await run(settings, hosts)
+    return await run(settings, hosts, secrets)
+
+
+def new_secrets(settings: ApplicationSettings, say: Callable[[str], None]) -> Secrets:
+    """The answers of logins for one command."""
+    from console.composition.oneshot import make_secrets
+
+    return make_secrets(settings, say)

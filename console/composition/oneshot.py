@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.collectors.assemble import SampleAssembler
 from core.collectors.loop import loop_calls
 from core.config import ApplicationSettings
-from core.exceptions import DataCollectionError, InfrastructureException, SSHTimeoutError
+from core.exceptions import ConfigurationError, DataCollectionError, InfrastructureException, SSHTimeoutError
 from core.live_state import LiveState, fullest
 from core.models import Host, HostKeyReview, HostSample, HostState, HostView, Reason, Transition
 from core.polling.assess import Assessor, Limits
 from core.ports import SystemClock
 from core.ssh.error_mapping import reason_of
 from core.ssh.hostkeys import HostKeyReviews
+from core.ssh.keyring import system_keyring
 from core.ssh.pool import AsyncSSHFactory
+from core.ssh.secrets import Secrets
 
 _FIRST_INTERVAL_S = 1.0  # rates need two frames; one second apart is enough for a look
 
@@ -38,20 +41,39 @@ def limits_of(settings: ApplicationSettings) -> Limits:
     return Limits(monitoring.cpu_warn_pct, monitoring.mem_warn_pct, monitoring.disk_warn_pct)
 
 
-def make_factory(settings: ApplicationSettings, keys: HostKeyReviews) -> AsyncSSHFactory:
+def make_secrets(settings: ApplicationSettings, say: Callable[[str], None]) -> Secrets:
+    """The answers of logins; with the keyring where the settings ask for it and the package is there."""
+    if not settings.ssh.keyring:
+        return Secrets()
+    try:
+        return Secrets(keyring=system_keyring())
+    except ConfigurationError as exc:
+        say(exc.message)
+        return Secrets()
+
+
+def make_factory(
+    settings: ApplicationSettings, keys: HostKeyReviews, secrets: Secrets | None = None
+) -> AsyncSSHFactory:
     """The SSH side as the settings say."""
     return AsyncSSHFactory(
         settings.ssh,
         keys,
         loop_calls(settings.polling.frame_max_bytes),
+        secrets=secrets,
         heartbeat_s=settings.polling.heartbeat_s,
     )
 
 
-async def check_hosts(settings: ApplicationSettings, hosts: list[Host]) -> list[HostCheck]:
-    """Log in to each host and run ``true``; failures are told apart, none stops the others."""
+async def check_hosts(
+    settings: ApplicationSettings, hosts: list[Host], secrets: Secrets | None = None
+) -> list[HostCheck]:
+    """Log in to each host and run ``true``; failures are told apart, none stops the others.
+
+    What logins ask for waits in ``secrets``, and what was answered there is used.
+    """
     keys = HostKeyReviews(settings.ssh.known_hosts)
-    factory = make_factory(settings, keys)
+    factory = make_factory(settings, keys, secrets)
 
     async def check(host: Host) -> HostCheck:
         try:

@@ -12,7 +12,7 @@ from console.composition.demo import DemoWorld, demo_settings
 from console.composition.held_inventory import HeldInventory
 from console.composition.inspecting import Extras, make_inspection
 from console.composition.losses import Losses
-from console.composition.oneshot import limits_of, make_factory
+from console.composition.oneshot import limits_of, make_factory, make_secrets
 from console.composition.storage_lane import StorageLane
 from console.event_bridge import EventBridge
 from console.services import Post
@@ -22,7 +22,7 @@ from core.events import EventBus, HostKeyWaiting, Notice, PollingMeasured, RoleC
 from core.exceptions import BusinessLogicError, InfrastructureException
 from core.inventory import Inventory
 from core.live_state import LiveState
-from core.models import Host, HostKeyReview, PollerRole
+from core.models import Host, HostKeyReview, PollerRole, SecretRequest
 from core.operations import Gate, Operations
 from core.polling.backoff import Backoff
 from core.polling.context import PollingContext
@@ -53,6 +53,7 @@ class Running:
         self.live = LiveState(self.clock, history_points=polling.history_points, event_history=monitoring.event_history)
         self.gate = Gate(read_only=True)
         self.keys = HostKeyReviews(settings.ssh.known_hosts)
+        self.secrets = make_secrets(settings, say)
         self.world = DemoWorld(settings, say) if demo else None
         self.storage = StorageLane(
             settings,
@@ -65,7 +66,7 @@ class Running:
             world=self.world,
             inventory=HeldInventory(lambda: self._listed, self._hold) if self.world else None,
         )
-        factory = make_factory(settings, self.keys)
+        factory = make_factory(settings, self.keys, self.secrets)
         self.supervisor = PollingSupervisor(
             PollingContext(
                 factory=factory,
@@ -241,10 +242,20 @@ class Running:
         """Bring what is asked rather than told into the live state; four times a second."""
         reviews = self.keys.pending()
         writer = self.storage.sink.stats()
-        self.live.set_standing(writer=writer, reviews=reviews)
+        secrets = self.secrets.pending()
+        self.live.set_standing(writer=writer, reviews=reviews, secrets=secrets)
         self._losses.look(writer)
+        for request in secrets:
+            self._announce_secret(request)
         for review in reviews:
             self._announce(review)
+
+    def _announce_secret(self, request: SecretRequest) -> None:
+        key = (request.place, request.text)
+        if key not in self._seen_keys:
+            self._seen_keys.add(key)
+            text = f"login: {request.place} asks {request.text!r}; L answers"
+            self.bus.emit_nowait(Notice(source="ssh", text=text, level="warning"))
 
     def _announce(self, review: HostKeyReview) -> None:
         key = (review.host, review.fingerprint)

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from console.services import Post, Progress
 from core.exceptions import BusinessLogicError, InfrastructureException
-from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest
+from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest, Reason, SecretRequest
 from core.ports import SystemClock
 from core.redaction import redact_text
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from console.composition.running import Running
     from core.config import ApplicationSettings
 
@@ -136,12 +138,40 @@ class LiveServices:
             running.refresh_database()
 
     async def accept_host_key(self, review: HostKeyReview) -> None:
+        await self.accept_host_keys((review,))
+
+    async def accept_host_keys(self, reviews: Sequence[HostKeyReview]) -> int:
         running = self._ready()
-        await running.keys.accept(review)
-        # The key may be a jump host's: whoever waits for a key tries anew.
+        accepted = 0
+        try:
+            for review in reviews:
+                await running.keys.accept(review)
+                accepted += 1
+        finally:
+            if accepted:
+                self._wake_for_keys(running, {review.host for review in reviews[:accepted]})
+        return accepted
+
+    @staticmethod
+    def _wake_for_keys(running: Running, accepted: set[str]) -> None:
+        """Connect anew: hosts whose key is accepted, and those that may have waited for it as a jump host's."""
+        waiting = {review.host for review in running.keys.pending()}
         for host in running.live.current().hosts:
-            if host.host.name == review.host or host.reason.value == "key-unknown":
-                running.supervisor.wake(host.host.name)
+            name = host.host.name
+            if name in accepted or (host.reason is Reason.KEY_UNKNOWN and name not in waiting):
+                running.supervisor.wake(name)
+
+    @property
+    def can_keep_secrets(self) -> bool:
+        return bool(self._running and self._running.secrets.can_keep)
+
+    async def answer_secret(self, request: SecretRequest, secret: SecretStr, *, keep: bool = False) -> None:
+        running = self._ready()
+        for name in await running.secrets.answer(request, secret, keep=keep):
+            running.supervisor.wake(name)
+
+    def dismiss_secret(self, request: SecretRequest) -> None:
+        self._ready().secrets.dismiss(request)
 
     async def reject_host_key(self, review: HostKeyReview) -> None:
         self._ready().keys.reject(review)

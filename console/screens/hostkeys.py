@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 from textual import events, on
@@ -23,12 +23,16 @@ from core.models import FleetView, HostKeyReview
 
 
 class KeyList(LineList):
-    """One line a key."""
+    """One line a key, with a mark."""
 
     HEADER = True
 
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.marked: set[Hashable] = set()
+
     def fingerprint(self, row: Hashable) -> Hashable:
-        return 0
+        return row in self.marked
 
     def draw_header(self, width: int) -> Line:
         head = self.palette.head
@@ -37,7 +41,11 @@ class KeyList(LineList):
     def draw_row(self, row: Hashable, width: int) -> Line:
         assert isinstance(row, HostKeyReview)
         look = self.palette
-        line = Line().gap().cell("✗ changed" if row.changed else "▲ new", 10, look.bad if row.changed else look.warn)
+        line = (
+            Line()
+            .add("*" if row in self.marked else " ", look.key)
+            .cell("✗ changed" if row.changed else "▲ new", 10, look.bad if row.changed else look.warn)
+        )
         line.cell(clean(row.host), 16, look.strong).gap().cell(clean(row.key_type), 11, look.dim).gap()
         return line.cell(clean(row.fingerprint), width - line.width, look.text)
 
@@ -48,7 +56,9 @@ class HostKeyScreen(Cover[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", "close"),
         Binding("a", "accept", "accept"),
-        Binding("A", "accept_all", "accept all new"),
+        Binding("space", "mark", "mark"),
+        Binding("m", "mark_all", "mark all new"),
+        Binding("A", "accept_all", "accept marked, or all new"),
         Binding("x", "reject", "reject"),
     ]
 
@@ -60,13 +70,17 @@ class HostKeyScreen(Cover[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide", id="keys"):
-            yield Static("Host keys to review", classes="dialog-title", markup=False)
+            yield Static("Host keys to review", classes="dialog-title", id="key-title", markup=False)
             yield KeyList(id="key-list")
             yield LinesView(id="key-detail")
             with Horizontal(id="key-confirm"):
                 yield Static(id="key-ask", markup=False)
                 yield Input(id="key-typed", compact=True)
-            yield Static("a accept  A accept all new  x reject  esc close", id="key-note", markup=False)
+            yield Static(
+                "a accept  space mark  m mark all new  A accept marked, or all new  x reject  esc close",
+                id="key-note",
+                markup=False,
+            )
 
     def on_mount(self) -> None:
         self.query_one("#key-confirm").display = False
@@ -75,7 +89,9 @@ class HostKeyScreen(Cover[None]):
 
     def update_view(self, view: FleetView) -> None:
         """Take a newer view."""
-        self.query_one(KeyList).set_rows(view.reviews)
+        keys = self.query_one(KeyList)
+        keys.marked &= set(view.reviews)
+        keys.set_rows(view.reviews)
         self._draw()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -94,7 +110,12 @@ class HostKeyScreen(Cover[None]):
 
     def _draw(self) -> None:
         detail = self.query_one("#key-detail", LinesView)
-        detail.set_lines(review_lines(self.current, detail.size.width - 1, detail.palette))
+        shared = alike(self.current, self._services.view.reviews)
+        detail.set_lines(review_lines(self.current, detail.size.width - 1, detail.palette, shared))
+        keys = self.query_one(KeyList)
+        count = f": {len(keys.rows)}" if keys.rows else ""
+        marked = f", {len(keys.marked)} marked" if keys.marked else ""
+        self.query_one("#key-title", Static).update(f"Host keys to review{count}{marked}")
 
     # Answers.
     def action_accept(self) -> None:
@@ -106,8 +127,30 @@ class HostKeyScreen(Cover[None]):
             return
         self._ask((review,), (review.host, "yes"))
 
+    def action_mark(self) -> None:
+        """Mark the key under the cursor, or take its mark away, and go on to the next."""
+        keys, review = self.query_one(KeyList), self.current
+        if review is None:
+            return
+        if review.changed:
+            self._say("A changed key is not accepted here, and so not marked.")
+            return
+        keys.marked ^= {review}
+        keys.action_move(1)
+        keys.refresh_dirty()
+        self._draw()
+
+    def action_mark_all(self) -> None:
+        """Mark every new key, or take all marks away where all are marked."""
+        keys = self.query_one(KeyList)
+        new = {review for review in self._services.view.reviews if not review.changed}
+        keys.marked = set() if keys.marked == new else set(new)
+        keys.refresh_dirty()
+        self._draw()
+
     def action_accept_all(self) -> None:
-        new = tuple(row for row in self._services.view.reviews if not row.changed)
+        marked = self.query_one(KeyList).marked
+        new = tuple(row for row in self._services.view.reviews if not row.changed and (not marked or row in marked))
         if new:
             self._ask(new, ("yes",))
         else:
@@ -129,16 +172,11 @@ class HostKeyScreen(Cover[None]):
         if typed not in self._words:
             self._say("Nothing is accepted: another word was typed.")
             return
-        accepted = 0
-        for review in reviews:
-            try:
-                await self._services.accept_host_key(review)
-                accepted += 1
-            except InfrastructureException as error:
-                self._say(f"{clean(review.host)}: {clean(error.message)}")
-                break
-        else:
+        try:
+            accepted = await self._services.accept_host_keys(reviews)
             self._say(f"{accepted} accepted and written to known_hosts; connecting anew.")
+        except InfrastructureException as error:
+            self._say(clean(error.message))
         self.update_view(self._services.view)
 
     async def action_reject(self) -> None:
@@ -168,8 +206,16 @@ class HostKeyScreen(Cover[None]):
             self.dismiss()
 
 
-def review_lines(review: HostKeyReview | None, width: int, look: Palette) -> list[Line]:
-    """Return one key in full: what was offered, what was known, what to compare it with."""
+def alike(review: HostKeyReview | None, reviews: Sequence[HostKeyReview]) -> tuple[str, ...]:
+    """The other hosts that show the very same key: one machine under several names, or copies of one image."""
+    if review is None:
+        return ()
+    others = (each for each in reviews if each.public_key == review.public_key and each is not review)
+    return tuple(each.host for each in others)
+
+
+def review_lines(review: HostKeyReview | None, width: int, look: Palette, shared: Sequence[str] = ()) -> list[Line]:
+    """Return one key in full: what was offered, what was known, what to compare it with; ``shared`` shows it too."""
     if review is None:
         return [Line(), Line().add("No host key waits for review.", look.dim)]
     rows = [("host", f"{clean(review.host)}  {clean(review.address)}:{review.port}", look.text)]
@@ -178,7 +224,12 @@ def review_lines(review: HostKeyReview | None, width: int, look: Palette) -> lis
         rows.append(("new", clean(review.fingerprint), look.bad))
     else:
         rows.append(("key", clean(review.fingerprint), look.text))
+    if review.dns:
+        rows.append(("dns", clean(review.dns), look.text))
     rows.append(("type", clean(review.key_type), look.text))
+    if shared:
+        more = f" and {len(shared) - 4} more" if len(shared) > 4 else ""
+        rows.append(("note", f"the same key as {clean(', '.join(shared[:4]))}{more}", look.warn))
     rows.append(("file", clean(review.known_hosts) or "known_hosts", look.dim))
     lines = [Line()]
     for name, value, style in rows:

@@ -61,6 +61,7 @@ class MainScreen(Screen[None]):
         *(Binding(key, f"pane('{name}')", title, show=False, id=f"tab.{name}") for key, name, title in TABS),
         Binding("w", "unlock", "write mode", id="main.unlock"),
         Binding("h", "review", "host keys", show=False, id="main.review"),
+        Binding("L", "secrets", "logins that ask", show=False, id="main.secrets"),
         Binding("r", "poll_all", "poll all now", show=False, id="main.poll"),
         Binding("p", "pause", "pause", id="main.pause"),
         Binding("y", "copy", "copy", show=False, id="main.copy"),
@@ -273,6 +274,11 @@ class MainScreen(Screen[None]):
         from console.screens.hostkeys import HostKeyScreen
 
         self.app.push_screen(HostKeyScreen(self.services))
+
+    def action_secrets(self) -> None:
+        from console.screens.secrets import SecretScreen
+
+        self.app.push_screen(SecretScreen(self.services))
 
     def action_help(self) -> None:
         from console.screens.help import HelpScreen

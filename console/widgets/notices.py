@@ -11,20 +11,20 @@ from core.models import FleetView
 
 
 class NoticeLine(OneLine):
-    """Host keys that wait, then what the program itself has to say."""
+    """Host keys that wait, logins that ask, then what the program itself has to say."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._unknown = self._changed = 0
+        self._unknown = self._changed = self._asking = 0
         self._notices: tuple[str, ...] = ()
         self.display = False
 
     def take(self, view: FleetView) -> None:
         """Take a newer view."""
         changed = sum(review.changed for review in view.reviews)
-        now = (len(view.reviews) - changed, changed, view.notices)
-        if now != (self._unknown, self._changed, self._notices):
-            self._unknown, self._changed, self._notices = now
+        now = (len(view.reviews) - changed, changed, len(view.secrets), view.notices)
+        if now != (self._unknown, self._changed, self._asking, self._notices):
+            self._unknown, self._changed, self._asking, self._notices = now
             self.display = any(now)
             self.refresh()
 
@@ -38,6 +38,9 @@ class NoticeLine(OneLine):
             line.add(text, look.warn).gap(2)
         if self._changed or self._unknown:
             line.add("h", look.key).add(" review", look.dim).gap(2)
+        if self._asking:
+            line.add(f"▲ {self._asking} login{'s ask' if self._asking > 1 else ' asks'}", look.warn).gap(2)
+            line.add("L", look.key).add(" answer", look.dim).gap(2)
         if self._notices and width - line.width > 12:
             text = clean(self._notices[-1])
             more = f" (+{len(self._notices) - 1})" if len(self._notices) > 1 else ""
@@ -47,3 +50,5 @@ class NoticeLine(OneLine):
     async def on_click(self, event: events.Click) -> None:
         if self._changed or self._unknown:
             await self.run_action("screen.review")
+        elif self._asking:
+            await self.run_action("screen.secrets")

@@ -31,6 +31,10 @@ class SSHSettings(Section):
     user: Login | None = Field(
         default=None, description="user to log in as, where the inventory names none; none: as ssh_config says"
     )
+    keyring: bool = Field(
+        default=False,
+        description="whether passwords and passphrases may be kept in the system's keyring (package `keyring`)",
+    )
     connect_timeout_s: float = Field(default=10.0, ge=0.5, le=300, description="seconds to reach a host")
     login_timeout_s: float = Field(
         default=15.0, ge=0.5, le=300, description="seconds to log in, and for the first sample"

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from core.models.database import DatabaseView, WriterStats
-from core.models.hosts import HostKeyReview, HostView
+from core.models.hosts import HostKeyReview, HostView, SecretRequest
 from core.models.inspection import PollingView
 
 
@@ -43,6 +43,7 @@ class FleetView:
     role_detail: str = ""
     writer: WriterStats = WriterStats()
     reviews: tuple[HostKeyReview, ...] = ()
+    secrets: tuple[SecretRequest, ...] = ()
     events: tuple[EventLine, ...] = ()  # newest last
     notices: tuple[str, ...] = ()  # standing lines, such as what the demo falls back to
     lag_s: float | None = None  # worst poll lag of the online hosts

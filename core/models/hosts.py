@@ -242,3 +242,24 @@ class HostKeyReview:
     old_fingerprints: tuple[str, ...] = ()
     known_hosts: str = ""  # file that an accepted key is appended to
     at: datetime | None = None
+    hashed: bool = False  # ssh_config says HashKnownHosts yes
+    dns: str = ""  # what SSHFP records say of it: a hint, empty where they were not asked for
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRequest:
+    """A passphrase, a password or an answer that only a person knows, and the hosts that wait for it."""
+
+    kind: str  # passphrase, password, answer
+    place: str  # USER@HOST, or the key file
+    text: str  # the question, in the host's own words
+    instruction: str = ""
+    echo: bool = False  # what is typed may be shown
+    lasting: bool = True  # False: good once, such as a code
+    refused: bool = False  # an earlier answer was wrong
+    hosts: tuple[str, ...] = ()
+    at: datetime | None = None
+
+    def same_as(self, other: SecretRequest) -> bool:
+        """Whether it is the same question, whoever waits for it."""
+        return (self.kind, self.place, self.text) == (other.kind, other.place, other.text)

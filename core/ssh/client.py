@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
+from typing import Any
 
 import asyncssh
 
 from core.models import Reason
+from core.ssh.login import Login
+from core.ssh.proxy import ProxyCommand
 
 
 class Stage(IntEnum):
@@ -21,8 +24,9 @@ class Stage(IntEnum):
 class HandshakeClient(asyncssh.SSHClient):
     """Refuses every key that known_hosts does not hold, and keeps it for review."""
 
-    def __init__(self, on_connected: Callable[[], None]) -> None:
-        self._on_connected = on_connected
+    def __init__(self, on_connected: Callable[[], None], login: Login, proxy: ProxyCommand | None = None) -> None:
+        self._on_connected, self._proxy = on_connected, proxy
+        self.login = login
         self._connection: asyncssh.SSHClientConnection | None = None
         self._stage = Stage.DIALLING
         self.refused_key: asyncssh.SSHKey | None = None
@@ -34,6 +38,8 @@ class HandshakeClient(asyncssh.SSHClient):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stage = self.stage  # what was reached outlives the connection
         self._connection = None
+        if self._proxy is not None:
+            self._proxy.close()
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         self.refused_key = key
@@ -41,6 +47,26 @@ class HandshakeClient(asyncssh.SSHClient):
 
     def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         return False
+
+    # What the server asks at the login.
+
+    async def public_key_auth_requested(self) -> list[asyncssh.SSHKeyPair] | None:
+        return await self.login.public_keys()
+
+    async def password_auth_requested(self) -> str | None:
+        return await self.login.password_wanted()
+
+    def password_change_requested(self, prompt: str, lang: str) -> Any:
+        self.login.expired = True
+        return NotImplemented
+
+    async def kbdint_auth_requested(self) -> str | None:
+        return await self.login.interactive_wanted()
+
+    async def kbdint_challenge_received(
+        self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[str] | None:
+        return await self.login.answers(name, instructions, prompts)
 
     @property
     def stage(self) -> Stage:

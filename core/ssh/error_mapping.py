@@ -137,6 +137,8 @@ def _from_disconnect(
     if not greeted:
         detail = "" if isinstance(exc, asyncssh.ConnectionLost) else detail
         return connection_error(Reason.PROTOCOL, place, hostname=hostname, detail=detail, operation=operation)
+    if "authentication" in detail.lower():  # OpenSSH: "Too many authentication failures"
+        return connection_error(Reason.LOGIN, place, hostname=hostname, detail=detail, operation=operation)
     if isinstance(exc, asyncssh.KeyExchangeFailed | asyncssh.ProtocolError | asyncssh.ProtocolNotSupported):
         return SSHConnectionError(
             f"{place}: no common SSH protocol ({detail})",
@@ -144,8 +146,6 @@ def _from_disconnect(
             operation=operation,
             details={"kind": Reason.PROTOCOL.value, "place": place},
         )
-    if "authentication" in detail.lower():  # OpenSSH: "Too many authentication failures"
-        return connection_error(Reason.LOGIN, place, hostname=hostname, detail=detail, operation=operation)
     return connection_error(Reason.LOST, place, hostname=hostname, detail=detail, operation=operation)
 
 

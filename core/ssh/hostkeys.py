@@ -11,7 +11,7 @@ from asyncssh import SSHKey
 
 from core.exceptions import BusinessLogicError, ConfigurationError, ResourceNotFoundError, SSHHostKeyError
 from core.models import HostKeyReview, Reason
-from core.ssh.known_hosts import SYSTEM_FILE, KnownHostsFiles, Trust, append_line, pattern
+from core.ssh.known_hosts import SYSTEM_FILE, KnownHostsFiles, Trust, append_line, pattern, stored_line
 
 
 def public_line(key: SSHKey) -> str:
@@ -50,7 +50,16 @@ class HostKeyReviews:
             ) from None
 
     def refuse(
-        self, host: str, address: str, port: int, key: SSHKey, trust: Trust, files: Sequence[Path] = ()
+        self,
+        host: str,
+        address: str,
+        port: int,
+        key: SSHKey,
+        trust: Trust,
+        files: Sequence[Path] = (),
+        *,
+        hashed: bool = False,
+        dns: str = "",
     ) -> SSHHostKeyError:
         """Queue a key that is not trusted, to be stored in the first of the files; return the error that says so."""
         changed = bool(trust.keys) and trust.exact
@@ -67,6 +76,8 @@ class HostKeyReviews:
             old_fingerprints=tuple(old.get_fingerprint() for old in trust.keys) if changed else (),
             known_hosts=str(files[0] if files else self.known_hosts),
             at=datetime.now(UTC),
+            hashed=hashed,
+            dns=dns,
         )
         # Another key at the same place takes the place of the one that waited: it is what the host shows now.
         for earlier in [k for k in self._queue if k[:2] == (address, port) and k[2] != fingerprint]:
@@ -134,9 +145,8 @@ class HostKeyReviews:
             self._queue.pop(name, None)
 
     async def _append(self, path: Path, review: HostKeyReview) -> None:
-        line = f"{pattern(review.address, review.port)} {review.public_key}"
         try:
-            await asyncio.to_thread(append_line, path, line)
+            await asyncio.to_thread(append_line, path, stored_line(review))
         except OSError as exc:
             raise ConfigurationError(
                 f"{path}: {exc.strerror}; the key of {review.address} was not stored",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
+import hashlib
+import hmac
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -11,6 +14,8 @@ from pathlib import Path
 
 from asyncssh import SSHKey
 from asyncssh.known_hosts import SSHKnownHosts
+
+from core.models import HostKeyReview
 
 SYSTEM_FILE = Path("/etc/ssh/ssh_known_hosts")
 DEFAULT_PORT = 22
@@ -117,6 +122,16 @@ def _search(files: Iterable[_Lines], name: str) -> Trust:
 def pattern(host: str, port: int) -> str:
     """The name under which a host's key is stored."""
     return host if port == DEFAULT_PORT else f"[{host}]:{port}"
+
+
+def stored_line(review: HostKeyReview) -> str:
+    """The line of an accepted key; its name hashed (HMAC-SHA1 with a salt of its own) where ssh_config asks for it."""
+    name = pattern(review.address, review.port)
+    if review.hashed:
+        salt = os.urandom(20)
+        mac = hmac.new(salt, name.encode(), hashlib.sha1).digest()
+        name = f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(mac).decode()}"
+    return f"{name} {review.public_key}"
 
 
 def append_line(path: Path, line: str) -> None:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import asyncssh
 
 from core.config import SSHSettings
-from core.exceptions import InfrastructureException, SSHTimeoutError
+from core.exceptions import InfrastructureException, SSHAuthenticationError, SSHHostKeyError, SSHTimeoutError
 from core.models import Host, Reason
+from core.ssh import sshfp
 from core.ssh.client import HandshakeClient, Stage
 from core.ssh.error_mapping import connection_error, map_error, printable, timeout_error
 from core.ssh.hostkeys import HostKeyReviews
-from core.ssh.known_hosts import DEFAULT_PORT, pattern
-from core.ssh.options import Resolved, Target, algorithms, resolve
+from core.ssh.known_hosts import DEFAULT_PORT, Trust, pattern
+from core.ssh.login import Login
+from core.ssh.options import Resolved, Sources, Target, algorithms, allowed_authorities, resolve, too_weak
+from core.ssh.proxy import ProxyCommand, start_proxy
+from core.ssh.secrets import Secrets
 from core.ssh.session import AsyncSSHSession
 from core.ssh.stream import LoopMaker
 
@@ -47,9 +51,12 @@ class AsyncSSHFactory:
         keys: HostKeyReviews,
         loops: LoopMaker,
         *,
+        secrets: Secrets | None = None,
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._settings, self._keys = settings, keys
+        self._secrets = secrets or Secrets()
+        self._sources = Sources(keys=self._secrets.files)
         self._loops, self._heartbeat_s = loops, heartbeat_s
         self._limit = asyncio.Semaphore(settings.connect_limit)
         # Hosts that did not answer last time hold a place for the whole timeout: half of all are left to the others.
@@ -112,15 +119,52 @@ class AsyncSSHFactory:
 
     async def _resolve(self, target: Target, hostname: str) -> Resolved:
         try:
-            return await asyncio.to_thread(resolve, target, keepalive_s=self._settings.keepalive_interval_s)
+            return await asyncio.to_thread(
+                resolve, target, keepalive_s=self._settings.keepalive_interval_s, sources=self._sources
+            )
         except (ValueError, OSError, asyncssh.Error) as exc:
             raise map_error(exc, target.name, hostname=hostname, greeted=False) from None
 
     async def _open(self, resolved: Resolved, hostname: str, jump: _Jump | None) -> asyncssh.SSHClientConnection:
         """Open one connection, directly or through a jump host; every error comes out as ours."""
+        if (asked := self._secrets.waiting(hostname, resolved.place)) is not None:
+            raise asked
+        trust = await self._trust(resolved)
+        login = await self._login(resolved)
+        try:
+            connection = await self._handshake(resolved, hostname, jump, trust, login)
+        finally:
+            await login.close()
+        if why := too_weak(resolved, connection):
+            connection.abort()
+            raise self._keys.unverifiable(hostname, resolved.key_name, resolved.port, why)
+        return connection
+
+    async def _trust(self, resolved: Resolved) -> Trust:
+        trust = await self._keys.trust(resolved.key_name, resolved.key_port, resolved.known_hosts)
+        return replace(
+            trust, authorities=allowed_authorities(resolved, trust), revoked=(*trust.revoked, *resolved.revoked)
+        )
+
+    async def _login(self, resolved: Resolved) -> Login:
+        for file in resolved.identities.files:
+            if file.locked and await self._secrets.unlock_from_keyring(file.path):
+                resolved = await self._resolve(resolved.target, resolved.target.name)
+        config = resolved.config
+        return Login(
+            resolved.place,
+            resolved.identities,
+            self._secrets,
+            asks=not config.yes("batchmode", default=False),
+            password=config.yes("passwordauthentication", default=True),
+            interactive=config.yes("kbdinteractiveauthentication", default=True),
+        )
+
+    async def _handshake(
+        self, resolved: Resolved, hostname: str, jump: _Jump | None, trust: Trust, login: Login
+    ) -> asyncssh.SSHClientConnection:
         settings = self._settings
         place = pattern(resolved.host, resolved.port)
-        trust = await self._keys.trust(resolved.key_name, resolved.key_port, resolved.known_hosts)
         loop = asyncio.get_running_loop()
         waited = settings.connect_timeout_s
         timer = asyncio.timeout(waited)
@@ -130,13 +174,15 @@ class AsyncSSHFactory:
             waited = settings.login_timeout_s
             timer.reschedule(loop.time() + waited)
 
-        client = HandshakeClient(connected)
+        proxy = await self._proxy(resolved, hostname)
+        client = HandshakeClient(connected, login, proxy)
+        through = {"tunnel": jump.connection if jump is not None else None}
         try:
             async with timer:
                 return await asyncssh.connect(
-                    resolved.target.name,
+                    resolved.host,
                     options=resolved.options,
-                    tunnel=jump.connection if jump is not None else None,
+                    **(through if proxy is None else {"sock": proxy.sock}),
                     client_factory=lambda: client,
                     known_hosts=trust.as_asyncssh(),
                     connect_timeout=None,
@@ -149,13 +195,55 @@ class AsyncSSHFactory:
             raise timeout_error(client.timeout_reason, place, waited, hostname=hostname) from None
         except (asyncssh.Error, OSError, ValueError) as exc:
             if client.refused_key is not None:
-                raise self._keys.refuse(
-                    hostname, resolved.key_name, resolved.key_port, client.refused_key, trust, resolved.known_hosts
-                ) from None
+                raise await self._refusal(resolved, hostname, client.refused_key, trust) from None
             if isinstance(exc, asyncssh.HostKeyNotVerifiable):
                 why = printable(str(exc.reason).encode(), 160)
                 raise self._keys.unverifiable(hostname, resolved.key_name, resolved.port, why) from None
-            raise map_error(exc, place, hostname=hostname, greeted=client.stage is Stage.GREETED) from None
+            if proxy is not None and client.stage is not Stage.GREETED:
+                detail = f"its ProxyCommand says: {proxy.said}" if proxy.said else "its ProxyCommand ended"
+                raise connection_error(Reason.ROUTE, place, hostname=hostname, detail=detail) from None
+            error = map_error(exc, place, hostname=hostname, greeted=client.stage is Stage.GREETED)
+            raise self._asking(error, login, place, hostname) from None
+        except BaseException:
+            if proxy is not None:
+                proxy.close()
+            raise
+
+    async def _refusal(self, resolved: Resolved, hostname: str, key: asyncssh.SSHKey, trust: Trust) -> SSHHostKeyError:
+        config = resolved.config
+        asked = config.text("verifyhostkeydns") in ("yes", "ask")
+        return self._keys.refuse(
+            hostname,
+            resolved.key_name,
+            resolved.key_port,
+            key,
+            trust,
+            resolved.known_hosts,
+            hashed=config.yes("hashknownhosts", default=False),
+            dns=await sshfp.hint(resolved.host, key) if asked else "",
+        )
+
+    async def _proxy(self, resolved: Resolved, hostname: str) -> ProxyCommand | None:
+        if not resolved.config.proxy:
+            return None
+        try:
+            return await start_proxy(resolved.config.proxy)
+        except OSError as exc:
+            raise map_error(exc, resolved.host, hostname=hostname, greeted=False) from None
+
+    def _asking(self, error: Exception, login: Login, place: str, hostname: str) -> Exception:
+        """Where the login failed for want of a secret, queue the question; else the error as it is."""
+        if not isinstance(error, SSHAuthenticationError):
+            return error
+        if login.expired:
+            return connection_error(
+                Reason.LOGIN, place, hostname=hostname, detail="the password has expired; change it by hand"
+            )
+        login.denied()
+        locked = tuple(file.path for file in login.locked) if login.asks else ()
+        if login.missing or locked:
+            return self._secrets.ask(hostname, login.missing, locked)
+        return error
 
     async def _first_jump(self, resolved: Resolved, hostname: str) -> _Jump:
         limit = (self._settings.connect_timeout_s + self._settings.login_timeout_s) * len(resolved.jumps)

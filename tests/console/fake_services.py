@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from pydantic import SecretStr
+
 from console.services import Post, Progress
-from core.exceptions import BusinessLogicError
+from core.exceptions import BusinessLogicError, ValidationError
 from core.models import (
     FleetView,
     HostKeyReview,
@@ -15,6 +18,7 @@ from core.models import (
     PlanRequest,
     PlanTarget,
     PollerRole,
+    SecretRequest,
     WriterStats,
 )
 from tests.console.fake_database import make_chunks, make_database, partitions
@@ -46,6 +50,9 @@ class FakeServices:
         self.paused = False
         self.reviews = make_reviews() if trouble else ()
         self.notices: tuple[str, ...] = ()
+        self.secrets: tuple[SecretRequest, ...] = ()
+        self.answered: list[tuple[SecretRequest, str, bool]] = []
+        self.can_keep_secrets = False
         self.accepted: list[HostKeyReview] = []
         self.rejected: list[HostKeyReview] = []
         self.applied: list[tuple[Plan, str]] = []
@@ -75,6 +82,7 @@ class FakeServices:
             role=PollerRole.POLLER,
             writer=WriterStats(stored=10_000 + self._step * 12, queued=12, last_flush=now),
             reviews=self.reviews,
+            secrets=self.secrets,
             events=events,
             notices=self.notices,
             lag_s=0.08,
@@ -161,6 +169,22 @@ class FakeServices:
     async def reject_host_key(self, review: HostKeyReview) -> None:
         self.rejected.append(review)
         self.reviews = tuple(each for each in self.reviews if each is not review)
+        self.push()
+
+    async def accept_host_keys(self, reviews: Sequence[HostKeyReview]) -> int:
+        for review in reviews:
+            await self.accept_host_key(review)
+        return len(reviews)
+
+    async def answer_secret(self, request: SecretRequest, secret: SecretStr, *, keep: bool = False) -> None:
+        if secret.get_secret_value() == "wrong":
+            raise ValidationError("the passphrase does not open it")
+        self.answered.append((request, secret.get_secret_value(), keep))
+        self.secrets = tuple(each for each in self.secrets if each is not request)
+        self.push()
+
+    def dismiss_secret(self, request: SecretRequest) -> None:
+        self.secrets = tuple(each for each in self.secrets if each is not request)
         self.push()
 
     def unlock(self, seconds: float) -> None:

@@ -37,8 +37,16 @@ def need_sshd() -> None:
 class RealSshd:
     """Runs sshd in the foreground under us; each accepted connection is a child of it."""
 
-    def __init__(self, folder: Path, *, config: Sequence[str] = (), key_types: Sequence[str] = ("ed25519",)) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        config: Sequence[str] = (),
+        key_types: Sequence[str] = ("ed25519",),
+        address: str = "127.0.0.1",
+    ) -> None:
         self.folder = folder
+        self.address = address
         self.port = free_port()
         self.user = getpass.getuser()
         self.login_key = folder / "login"
@@ -68,12 +76,12 @@ class RealSshd:
 
     def trust(self, kind: str = "ed25519") -> None:
         """Write the host's key into known_hosts."""
-        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {self.public_key(kind)}\n")
+        self.known_hosts.write_text(f"[{self.address}]:{self.port} {self.public_key(kind)}\n")
 
     def host(self, name: str = "real", **changes: object) -> Host:
         """An inventory line for this server; simulated, so that the user's own ssh_config stays out."""
         fields: dict[str, object] = {
-            "address": "127.0.0.1",
+            "address": self.address,
             "port": self.port,
             "user": self.user,
             "identity_files": (str(self.login_key),),
@@ -89,7 +97,7 @@ class RealSshd:
             # sshd takes the first value it reads: what a test asks for comes first
             *self._config,
             f"Port {self.port}",
-            "ListenAddress 127.0.0.1",
+            f"ListenAddress {self.address}",
             *(f"HostKey {self.host_key(kind)}" for kind in self.key_types),
             f"PidFile {self.folder / 'sshd.pid'}",
             f"AuthorizedKeysFile {self.authorized_keys}",
@@ -111,7 +119,7 @@ class RealSshd:
         while time.monotonic() < end:
             if self._process.poll() is not None:
                 break
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.5):
+            with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), 0.5):
                 return self
             time.sleep(0.02)
         raise RuntimeError(f"sshd did not start: {(self.folder / 'sshd.log').read_text()}")

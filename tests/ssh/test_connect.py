@@ -216,7 +216,7 @@ async def test_an_encrypted_key_comes_from_the_agent(
         await (await make_factory().connect(host)).close()
         monkeypatch.delenv("SSH_AUTH_SOCK")
         exc = await failure(make_factory, host)
-        assert reason_of(exc) is Reason.LOGIN and "ssh-agent" in exc.message
+        assert reason_of(exc) is Reason.LOGIN and "ssh-add" in exc.message and str(sshd.login_key) in exc.message
     finally:
         agent.terminate()
         agent.wait(5)

@@ -165,6 +165,16 @@ async def test_the_queue_tells_of_new_keys_once(tmp_path: Path) -> None:
     assert len(told) == 1
 
 
+async def test_two_hundred_first_contacts_are_accepted_in_one_go(keys: HostKeyReviews) -> None:
+    for number in range(200):
+        keys.refuse(f"h{number}", f"10.0.0.{number}", 22, key(), await keys.trust(f"10.0.0.{number}", 22))
+    assert len(keys.pending()) == 200
+    await asyncio.gather(*(keys.accept(review) for review in keys.pending()))
+    assert not keys.pending()
+    lines = keys.known_hosts.read_text().splitlines()
+    assert [line.split()[0] for line in lines] == [f"10.0.0.{number}" for number in range(200)]
+
+
 def test_known_hosts_lines(tmp_path: Path) -> None:
     a, b, c, d = key(), key(), key(), key()
     salt = b"0123456789abcdefghij"

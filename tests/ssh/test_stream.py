@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
 import time
@@ -15,12 +14,9 @@ import pytest
 from core.exceptions import DataCollectionError, SSHCommandError, SSHConnectionError
 from core.models import Reason, SectionStatus
 from core.ssh.error_mapping import reason_of
-from tests.parts import need
 from tests.ssh.conftest import MakeFactory
 from tests.ssh.following import samples_of, take
 from tests.ssh.sshd import RealSshd, processes_with, running
-
-SHELLS = ("bash", "dash", "fish", "tcsh", "zsh", "ksh")
 
 
 @pytest.mark.parametrize("force_sh", [False, True], ids=["python", "sh"])
@@ -45,18 +41,6 @@ async def test_frames_tell_the_truth_about_this_machine(
     assert {i.interface for i in second.interfaces or ()} <= set(os.listdir("/sys/class/net"))
     assert all(d.busy_pct is not None for d in second.disks or ())
     assert first.sections["df"] is first.sections["mounts"] is SectionStatus.OK
-
-
-@pytest.mark.parametrize("force_sh", [False, True], ids=["python", "sh"])
-@pytest.mark.parametrize("shell", SHELLS)
-async def test_any_login_shell(tmp_path: Path, make_factory: MakeFactory, shell: str, force_sh: bool) -> None:
-    path = shutil.which(shell)
-    need(shell, path is not None, f"install {shell}")
-    # ForceCommand runs under the user's own shell; the shell under test then gets the command as sshd would give it.
-    force = f'ForceCommand exec {path} -c "$SSH_ORIGINAL_COMMAND"'
-    with running(tmp_path / "sshd", config=[force]) as server:
-        samples = await samples_of(make_factory(force_sh=force_sh), server.host(), 2)
-    assert samples[1].system.cpu_pct is not None
 
 
 async def test_banner_motd_and_profile_noise_do_no_harm(tmp_path: Path, make_factory: MakeFactory) -> None:
