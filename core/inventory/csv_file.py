@@ -25,6 +25,9 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {  # in the order in which they are pr
     "known_hosts": ("known_hosts", "userknownhostsfile"),
     "maintenance": ("maintenance",),
     "maintenance_until": ("maintenance_until",),
+    "collectors": ("collectors",),
+    "sudo": ("sudo",),
+    "services": ("services",),
 }  # fmt: skip
 
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.exceptions import ValidationError
-from core.inventory.fields import FIELDS, WORD_LISTS, from_text, in_text, known_field, validate_host
+from core.inventory.fields import FIELDS, as_table, from_text, in_text, known_field, validate_host
 from core.inventory.reading import Found, Reading, Skipped
 from core.models import Host
 
-_FILLED = ("address", "port", "user", "interval_s", "identity_files", "known_hosts")
+_FILLED = (
+    "address", "port", "user", "interval_s", "identity_files", "known_hosts", "collectors", "sudo", "services",
+)  # fmt: skip
+_ADDED = ("groups", "tags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,9 @@ def plan_import(
 
 
 def _merged(there: Host, wanted: Host) -> Host:
-    values: dict[str, Any] = {key: getattr(there, key) or getattr(wanted, key) for key in _FILLED}
-    for key in WORD_LISTS:
+    mine = as_table(there)
+    values: dict[str, Any] = {key: getattr(there if key in mine else wanted, key) for key in _FILLED}
+    for key in _ADDED:
         values[key] = _union(getattr(there, key), getattr(wanted, key))
     return replace(there, **values)
 
@@ -85,7 +89,7 @@ def _union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
 def _gains(before: Host, after: Host) -> tuple[str, ...]:
     old, new = in_text(before), in_text(after)
     gains = [f"{key} {new[key]}" for key in _FILLED if key in new and old.get(key) != new[key]]
-    for key in WORD_LISTS:
+    for key in _ADDED:
         gains += [f"{key[:-1]} {word}" for word in getattr(after, key) if word not in getattr(before, key)]
     return tuple(gains)
 
@@ -114,8 +118,12 @@ def changed_field(host: Host, setting: str) -> Host:
     value = from_text(key, text)
     if sign:
         if not isinstance(value, tuple):
-            raise ValidationError(f"{key}{sign}= is for lists (groups, tags, identity_files): {key} takes {key}=")
-        before: tuple[str, ...] = getattr(host, key)
+            raise ValidationError(
+                f"{key}{sign}= is for lists (groups, tags, identity_files, sudo ...): {key} takes {key}="
+            )
+        before: tuple[str, ...] | None = getattr(host, key)
+        if before is None:
+            raise ValidationError(f"{host.name} has the {key} of the settings: name all that it shall have with {key}=")
         value = _union(before, value) if sign == "+" else tuple(word for word in before if word not in value)
     changes: dict[str, Any] = {key: value}
     if key == "maintenance" and not value:

@@ -26,13 +26,14 @@ FULL = Host(
     name="web1.example", address="fe80::1%eth0", port=2222, user="DOM\\me", groups=("web", "eu"),
     tags=("rack:7", "a/b"), interval_s=2.5, identity_files=("~/.ssh/id one", "/k;2"), known_hosts="~/.ssh/known 'web'",
     maintenance=True, maintenance_until=datetime(2030, 1, 31, 18, tzinfo=UTC),
+    collectors=("services", "zfs"), sudo=("drives",), services=("nginx.service", "getty@tty1.service"),
 )  # fmt: skip
 HOSTS = (
     FULL,
     Host("b", identity_files=("[odd]",), groups=("all", "a:b", "web", "x:vars")),
     Host("web:22", address="web"),  # Ansible would read host and port
     Host("2001:db8::1", port=22, identity_files=("~/.ssh/id'one",)),
-    Host("c", user="me", known_hosts='"quoted"', maintenance=True),
+    Host("c", user="me", known_hosts='"quoted"', maintenance=True, collectors=()),
 )
 
 
