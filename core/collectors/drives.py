@@ -92,7 +92,8 @@ def _arrays(parts: list[Section]) -> list[DriveFigures]:
     for part in parts:
         if part.name == "mdadm" and part.text.strip():
             detail = parse_detail(part.text)
-            found[detail.device] = merged(found[detail.device], detail) if detail.device in found else detail
+            if detail.device in found:
+                found[detail.device] = merged(found[detail.device], detail)
     return [replace(one, device=clean(one.device)) for one in found.values()]
 
 
