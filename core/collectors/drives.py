@@ -38,7 +38,7 @@ def parse(result: CommandResult) -> Finding:
     if gone is not None:
         return gone
     parts = sections(KIND, result)
-    tools = [part.words[0] for part in parts if part.name == "tool" and part.words]
+    tools = [part.words[0] for part in parts if part.name == "tool" and part.words in (("smartctl",), ("nvme",))]
     drives = _drives([part for part in parts if part.name in ("smart", "nvme")])
     arrays = _arrays(parts)
     shut = [drive for drive in drives if _only_shut(drive)]
