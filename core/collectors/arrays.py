@@ -130,8 +130,6 @@ def _number(fields: dict[str, str], key: str) -> int | None:
 
 
 def merged(stat: DriveFigures, detail: DriveFigures) -> DriveFigures:
-    """One array as mdadm tells it, with the finer progress of mdstat."""
-    sync = stat.sync_pct if stat.sync_pct is not None else detail.sync_pct
-    whole_state = replace(detail, sync_pct=sync, size=detail.size or stat.size)
-    problems = dict.fromkeys((*detail.problems, *stat.problems)) if not detail.problems else detail.problems
-    return replace(whole_state, problems=tuple(problems))
+    """One array as mdadm tells it, with the progress of mdstat, which is the finer."""
+    inactive = any("inactive" in problem for problem in (*stat.problems, *detail.problems))
+    return _judged(replace(detail, sync_pct=stat.sync_pct, size=detail.size or stat.size), inactive)

@@ -38,7 +38,7 @@ def parse(result: CommandResult) -> Finding:
     if gone is not None:
         return gone
     parts = sections(KIND, result)
-    tools = [part.words[0] for part in parts if part.name == "tool" and part.words]
+    tools = [part.words[0] for part in parts if part.name == "tool" and part.words in (("smartctl",), ("nvme",))]
     drives = _drives([part for part in parts if part.name in ("smart", "nvme")])
     arrays = _arrays(parts)
     shut = [drive for drive in drives if _only_shut(drive)]
@@ -92,7 +92,8 @@ def _arrays(parts: list[Section]) -> list[DriveFigures]:
     for part in parts:
         if part.name == "mdadm" and part.text.strip():
             detail = parse_detail(part.text)
-            found[detail.device] = merged(found[detail.device], detail) if detail.device in found else detail
+            if detail.device in found:
+                found[detail.device] = merged(found[detail.device], detail)
     return [replace(one, device=clean(one.device)) for one in found.values()]
 
 

@@ -113,7 +113,9 @@ def broken(kind: str, text: str) -> DataCollectionError:
 
 def unusable(kind: str, why: str) -> DataCollectionError:
     """The error for a tool that ran and failed; ``why`` is shown whole."""
-    return DataCollectionError(f"{kind} cannot be read: {why}", operation="collect", details={"kind": "data"})
+    return DataCollectionError(
+        f"{kind} cannot be read: {clean(why)[:300]}", operation="collect", details={"kind": "data"}
+    )
 
 
 def first_line(text: str) -> str:
