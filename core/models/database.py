@@ -34,6 +34,8 @@ class Capability:
     may_write: bool = True  # store samples, transitions and the audit
     may_maintain: bool = True  # compress, drop, run jobs, upgrade
     standby: bool = False  # the server, or the session, takes no changes at all
+    compress_call: str = "SELECT compress_chunk"  # how a chunk is compressed
+    recompress_call: str = "SELECT compress_chunk"  # and how its newer rows are taken in
 
     @property
     def compression(self) -> bool:

@@ -86,11 +86,10 @@ def is_rollup(table: str) -> bool:
     return table.endswith(("_1m", "_1h"))
 
 
-def compress_statement(chunk: str, capability: Capability) -> str:
-    """Return the SQL that compresses a chunk; TimescaleDB 2.18 renamed it."""
-    if _version(capability.extension_version) >= (2, 18):
-        return f"CALL convert_to_columnstore({_literal(chunk)})"
-    return f"SELECT compress_chunk({_literal(chunk)})"
+def compress_statement(chunk: ChunkInfo, capability: Capability) -> str:
+    """Return the SQL that compresses a chunk, or takes its newer rows in."""
+    call = capability.recompress_call if chunk.compressed and chunk.partial else capability.compress_call
+    return f"{call}({_literal(chunk.name)})"
 
 
 def decompress_statement(chunk: str) -> str:
@@ -149,11 +148,6 @@ def bytes_in_words(size: float | None) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"
-
-
-def _version(text: str | None) -> tuple[int, ...]:
-    numbers = (part for part in (text or "").replace("-", ".").split(".")[:2])
-    return tuple(int(part) for part in numbers if part.isdigit())
 
 
 def _literal(text: str) -> str:

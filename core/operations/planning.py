@@ -51,7 +51,7 @@ class Planner:
         compress = action.name == "chunk.compress"
         done = chunk.compressed and not chunk.partial if compress else not chunk.compressed
         statement = (
-            catalog.compress_statement(chunk.name, capability) if compress else catalog.decompress_statement(chunk.name)
+            catalog.compress_statement(chunk, capability) if compress else catalog.decompress_statement(chunk.name)
         )
         warnings = []
         if compress and chunk.end > now:
@@ -85,7 +85,7 @@ class Planner:
         total = _bytes(chunks)
         guess = f"; at the {ratio:.1f}x so far about {bytes_in_words(total / ratio)} stay" if ratio and total else ""
         return _made(
-            action, request, chunks, tuple(catalog.compress_statement(c.name, capability) for c in chunks),
+            action, request, chunks, tuple(catalog.compress_statement(c, capability) for c in chunks),
             catalog.short_name(hypertable) if hypertable else "compress-older",
             f"would compress {_counted(chunks)} that ended before {cut:%Y-%m-%d %H:%M} UTC{guess}",
             refused="" if chunks else f"nothing to do: no uncompressed chunk ended before {cut:%Y-%m-%d %H:%M} UTC",

@@ -37,7 +37,10 @@ SELECT current_setting('server_version') AS server, current_setting('server_vers
                                   ('audit', ARRAY['INSERT'])) AS v(name, rights)) w WHERE w.oid IS NOT NULL),
                 pg_catalog.has_schema_privilege('public', 'CREATE')) AS writes,
        pg_catalog.has_schema_privilege('public', 'CREATE') AS creates,
-       current_setting('transaction_read_only') = 'on' AS standby
+       current_setting('transaction_read_only') = 'on' AS standby,
+       EXISTS (SELECT FROM pg_catalog.pg_proc WHERE proname = 'convert_to_columnstore') AS columnstore,
+       EXISTS (SELECT FROM pg_catalog.pg_proc
+               WHERE proname = 'compress_chunk' AND 'recompress' = ANY (proargnames)) AS recompresses
 """)
 
 
@@ -78,6 +81,7 @@ async def read_capability(connection: AsyncConnection, kind: str, *, single_sess
         recorded = await connection.scalar(text("SELECT value FROM jumpwatch_meta WHERE key = 'mode'"))
         if recorded:
             mode = StorageMode(recorded)
+    compress = "CALL convert_to_columnstore" if row.columnstore else "SELECT compress_chunk"
     workers = row.extension is not None and not single_session and (row.workers or "0") != "0"
     return Capability(
         mode=mode,
@@ -94,4 +98,7 @@ async def read_capability(connection: AsyncConnection, kind: str, *, single_sess
         may_write=row.writes and not row.standby,
         may_maintain=(row.owner if row.known else row.creates) and not row.standby,
         standby=row.standby,
+        compress_call=compress,
+        # 2.13 refuses to compress a chunk a second time, and has a procedure for it
+        recompress_call=compress if row.columnstore or row.recompresses else "CALL recompress_chunk",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from core.exceptions import BusinessLogicError, DatabaseOperationError, ResourceNotFoundError
-from core.models import ChunkInfo
+from core.models import Capability, ChunkInfo
 from core.ports import Clock, SystemClock
 from core.storage import rollups
 from core.storage.capability import get_compression
@@ -15,7 +15,6 @@ from core.storage.housekeeping import run_own_job, run_their_job
 from core.storage.partitions import drop_partition
 from core.storage.schema import ROLLUPS, SAMPLE_TABLE
 
-_HAS_CONVERT = text("SELECT EXISTS (SELECT FROM pg_proc WHERE proname = 'convert_to_columnstore' AND prokind = 'p')")
 # Both bounds: older_than takes chunks that end before it, newer_than those that begin after it.
 _DROP = text("""
 SELECT drop_chunks(CAST(CAST(:table AS text) AS regclass),
@@ -47,16 +46,13 @@ class StorageChunks:
 
     async def compress(self, chunk: ChunkInfo) -> ChunkInfo:
         """Compress a chunk, or take its newer rows in; returns it as it is then."""
-        self._needs_timescale("compress")
+        capability = self._needs_timescale("compress")
         now = await self._find(chunk)
         if now.compressed and not now.partial:
             return now
         async with self.database.maintenance(operation=f"compress {now.name}") as connection:
-            if await connection.scalar(_HAS_CONVERT):
-                call = "CALL convert_to_columnstore(CAST(CAST(:chunk AS text) AS regclass))"
-            else:
-                call = "SELECT compress_chunk(CAST(CAST(:chunk AS text) AS regclass))"
-            await connection.execute(text(call), {"chunk": now.name})
+            call = capability.recompress_call if now.partial else capability.compress_call
+            await connection.execute(text(f"{call}(CAST(CAST(:chunk AS text) AS regclass))"), {"chunk": now.name})
         return await self._find(chunk)
 
     async def decompress(self, chunk: ChunkInfo) -> ChunkInfo:
@@ -135,7 +131,8 @@ class StorageChunks:
                 return found
         raise ResourceNotFoundError(f"there is no chunk {chunk.name[:120]} any more", operation="find chunk")
 
-    def _needs_timescale(self, verb: str) -> None:
+    def _needs_timescale(self, verb: str) -> Capability:
         capability = self.database.capability
         if capability is None or not capability.compression:
             raise BusinessLogicError(f"to {verb} {get_compression(capability)}", operation=verb)
+        return capability

@@ -23,6 +23,8 @@ TIMESCALE = Capability(
     role="watch",
     superuser=False,
     kind="given",
+    compress_call="CALL convert_to_columnstore",
+    recompress_call="CALL convert_to_columnstore",
 )
 PLAIN = replace(TIMESCALE, mode=StorageMode.PARTITIONS, extension_version=None, licence=None)
 

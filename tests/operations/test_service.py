@@ -20,6 +20,7 @@ from core.exceptions import (
 )
 from core.models import Capability, Outcome, PlanRequest
 from core.operations import Gate, Operations
+from core.operations.catalog import compress_statement
 from tests.operations.fakes import PLAIN, TIMESCALE, FakeAudit, FakeKeeper, HandClock, chunk
 
 OLDER = PlanRequest("chunk.compress-older")
@@ -64,6 +65,13 @@ async def test_a_plan_changes_nothing_and_says_everything(bus: EventBus) -> None
     assert plan.confirm == "compress-older" and not plan.destructive and not plan.refused
     assert "2 chunks of 1 table, 2.0 MiB" in plan.summary and "about 1000 rows" in plan.targets[0].note
     assert bench.keeper.held == before and bench.keeper.calls == [] and bench.audit.rows == []
+
+
+def test_the_statement_is_the_one_that_the_server_has() -> None:
+    old = replace(TIMESCALE, compress_call="SELECT compress_chunk", recompress_call="CALL recompress_chunk")
+    whole, part = chunk(5, compressed=False), chunk(5, compressed=True, partial=True)
+    assert compress_statement(whole, old) == f"SELECT compress_chunk('{whole.name}')"
+    assert compress_statement(part, old) == f"CALL recompress_chunk('{part.name}')"
 
 
 async def test_compress_older_leaves_done_ones_and_rollups(bus: EventBus) -> None:
