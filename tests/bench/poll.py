@@ -49,7 +49,7 @@ class Plan:
     seconds: float
 
 
-QUICK, FULL = Plan(8, 40, 2, 0.8), Plan(12, 40, 5, 3.0)
+QUICK, FULL = Plan(8, 40, 1, 0.8), Plan(12, 40, 5, 3.0)
 
 
 class Worker:
