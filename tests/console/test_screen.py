@@ -173,8 +173,7 @@ async def test_tiny_terminal_says_so_and_returns() -> None:
         assert "60x15" in screen_text(app)
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: app.screen is app.main)
-        await pilot.pause()
-        assert "✗ offline" in screen_text(app)
+        await until(pilot, lambda: "✗ offline" in screen_text(app))
 
 
 async def test_database_sections_at_80x24() -> None:
