@@ -13,7 +13,7 @@ from core.collectors.catalog import COLLECTORS, Collector
 from core.models import SectionStatus
 from core.ports import CommandResult
 
-FILE = Path(__file__).parents[2] / "examples" / "collectors" / "clock.py"
+FILE = Path(__file__).parent / "example" / "clock.py"
 TRACKING = "A29FC87B,192.0.2.1,4,1718000000.12,{},0.00001,0.0002,-12.345,0.001,0.045,0.0123,0.0005,64.2,{}"
 ABSENT, BROKEN, OK = SectionStatus.ABSENT, SectionStatus.BROKEN, SectionStatus.OK
 
