@@ -72,7 +72,7 @@ class AsyncSSHFactory:
         target = Target.of(host, config=settings.config_file, default_user=settings.user)
         async with self._turn(host.name, target):
             resolved = await self._resolve(target, host.name)
-            if not resolved.jumps and not resolved.options.proxy_command:
+            if not resolved.jumps and not resolved.config.proxy:
                 self._places[host.name] = resolved.host, resolved.port
             jump = await self._first_jump(resolved, host.name) if resolved.jumps else None
             try:
