@@ -77,6 +77,8 @@ def picture(value: Any) -> Any:
         return value.value
     if isinstance(value, dict):
         return {name: picture(part) for name, part in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: picture(part) for name, part in value._asdict().items() if part is not None}
     if isinstance(value, tuple | list):
         return [picture(part) for part in value]
     return round(value, 6) if isinstance(value, float) else value
