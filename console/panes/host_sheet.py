@@ -160,11 +160,19 @@ def _covered(view: HostView) -> str:
     return f"last {span((times[-1] - times[0]).total_seconds())}" if len(times) > 1 else ""
 
 
+def _unknown(view: HostView, sheet: Sheet, section: str) -> Line:
+    """Say why there are no figures: what may not be read, what is not there and what failed are not the same."""
+    status = view.sample.sections.get(section, SectionStatus.OK) if view.sample else SectionStatus.OK
+    if status is SectionStatus.OK:
+        return Line().add("not known", sheet.look.dim)
+    return Line().add(_SECTION_WORDS[status], sheet.look.dim if status is SectionStatus.ABSENT else sheet.look.warn)
+
+
 def filesystems(view: HostView, sheet: Sheet) -> list[Line]:
     """Return the filesystems, fullest first, each with a bar."""
     sample, look = view.sample, sheet.look
     if sample is None or sample.filesystems is None:
-        return [Line().add("not known", look.dim)]
+        return [_unknown(view, sheet, "df")]
     rows = sorted(sample.filesystems, key=lambda each: -(each.used_pct if each.used_pct is not None else -1.0))
     nodes, wide = sheet.width >= 56, sheet.width >= 90
     others = 19 + (8 if nodes else 0)
@@ -198,7 +206,7 @@ def disks(view: HostView, sheet: Sheet) -> list[Line]:
     """Return the block devices with their rates."""
     sample, look = view.sample, sheet.look
     if sample is None or sample.disks is None:
-        return [Line().add("not known", look.dim)]
+        return [_unknown(view, sheet, "diskstats")]
     name = max(10, min(28, sheet.width - 44))
     lines = [
         _columns(
@@ -225,7 +233,7 @@ def interfaces(view: HostView, sheet: Sheet) -> list[Line]:
     """Return the network interfaces with their rates."""
     sample, look = view.sample, sheet.look
     if sample is None or sample.interfaces is None:
-        return [Line().add("not known", look.dim)]
+        return [_unknown(view, sheet, "netdev")]
     name = max(10, min(28, sheet.width - 50))
     lines = [
         _columns(

@@ -161,7 +161,8 @@ def troubled(hosts: list[HostView], now: datetime) -> list[HostView]:
         )
     if len(hosts) > 5 and (sample := hosts[5].sample) is not None:
         system = replace(sample.system, cpu_pct=None, load1=None)
-        hosts[5] = replace(hosts[5], sample=replace(sample, system=system, interfaces=None))
+        sections = {**SECTIONS, "netdev": SectionStatus.FORBIDDEN}
+        hosts[5] = replace(hosts[5], sample=replace(sample, system=system, interfaces=None, sections=sections))
     return hosts
 
 

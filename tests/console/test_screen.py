@@ -51,6 +51,16 @@ async def test_unknown_figures_are_dashes_never_zero() -> None:
         assert row.split()[:7] == ["●", "online", "cache-01", "0s", "–", "58%", "65%"]
 
 
+async def test_what_may_not_be_read_is_not_just_unknown() -> None:
+    async with running(size=(160, 90)) as (app, pilot, _services):
+        table(app).select("cache-01")
+        await pilot.press("enter")
+        await pilot.pause()
+        rows = [line.strip() for line in screen_text(app).splitlines()]
+        at = next(n for n, row in enumerate(rows) if row.startswith("INTERFACES"))
+        assert rows[at + 1].startswith("forbidden: the login may not read it")
+
+
 async def test_cursor_stays_on_its_host_through_sort_and_refresh() -> None:
     async with running() as (app, pilot, services):
         await pilot.press("j", "j", "j")
