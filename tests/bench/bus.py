@@ -166,7 +166,7 @@ class PlainEvent(BaseModel):
 
 
 def prices() -> Iterator[Figure]:
-    """What one event costs to make: as the poller makes it (what it holds was checked), checked anew, and a plain one."""
+    """What one event costs to make: as the poller does (what it holds was checked), checked anew, and a plain one."""
     figures = (1.0, 2.0, 3.0, 4.0)
     ways: dict[str, Callable[[], object]] = {
         "making an event as the poller does (aim 5 us)": lambda: HostPolled.of_sample("web-01", "c", 1, figures, 0.0),
