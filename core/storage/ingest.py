@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import ChainMap
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from itertools import chain
@@ -24,6 +24,7 @@ from core.storage.rows import ItemKey, Row, clean, finding_rows, sample_items, s
 from core.storage.schema import SAMPLE_TABLES, SampleTable
 
 Key = TypeVar("Key")
+OfHost = TypeVar("OfHost", Transition, HostFinding)
 _FRESH = timedelta(seconds=30)  # rollups of ours reach to a minute ago; older rows must be told to them
 _TRANSITION_COLUMNS = ("host_id", "ts", "old", "new", "reason", "detail")
 _TRANSITION_TYPES = ("int4", "timestamptz", "text", "text", "text", "text")
@@ -103,26 +104,27 @@ class Ingest:
 
     async def transitions(self, transitions: Sequence[Transition]) -> None:
         """Store transitions; those that are there already are left alone."""
-        if not transitions:
-            return
-        async with self._database.driver("store transitions") as connection:
-            found = await self._host_ids(connection, {transition.host for transition in transitions})
-            rows = transition_rows(transitions, _over(found, self._hosts))
-            await connection.execute(
-                _unnest_sql("transitions", _TRANSITION_COLUMNS, _TRANSITION_TYPES), *zip(*rows, strict=True)
-            )
-        self._hosts.update(found)
+        statement = _unnest_sql("transitions", _TRANSITION_COLUMNS, _TRANSITION_TYPES)
+        await self._records("store transitions", statement, transitions, transition_rows)
 
     async def findings(self, findings: Sequence[HostFinding]) -> None:
         """Store findings; those that are there already are left alone."""
-        if not findings:
+        statement = _unnest_sql("findings", _FINDING_COLUMNS, _FINDING_TYPES)
+        await self._records("store findings", statement, findings, finding_rows)
+
+    async def _records(
+        self,
+        operation: str,
+        statement: str,
+        records: Sequence[OfHost],
+        rows_of: Callable[[Iterable[OfHost], Mapping[str, int]], list[Row]],
+    ) -> None:
+        if not records:
             return
-        async with self._database.driver("store findings") as connection:
-            found = await self._host_ids(connection, {finding.host for finding in findings})
-            rows = finding_rows(findings, _over(found, self._hosts))
-            await connection.execute(
-                _unnest_sql("findings", _FINDING_COLUMNS, _FINDING_TYPES), *zip(*rows, strict=True)
-            )
+        async with self._database.driver(operation) as connection:
+            found = await self._host_ids(connection, {record.host for record in records})
+            rows = rows_of(records, _over(found, self._hosts))
+            await connection.execute(statement, *zip(*rows, strict=True))
         self._hosts.update(found)
 
     async def _host_ids(self, connection: Any, names: set[str]) -> dict[str, int]:
