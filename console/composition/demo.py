@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
+
 from console.composition.storage import start_demo_server
 from core.config import ApplicationSettings
 from core.database import Database
@@ -26,6 +28,8 @@ _RAW_RETENTION = timedelta(days=7)  # three of the ten days are past it: retenti
 _INTERVAL_S = 2.0
 _INTERVALS = ("processes=5", "services=10", "containers=10", "ports=15", "sessions=30", "drives=30", "updates=120")
 _ELSEWHERE = "database-folder"
+_STOP_S = 1.5
+log = structlog.get_logger("console")
 
 
 def demo_settings(settings: ApplicationSettings) -> ApplicationSettings:
@@ -79,10 +83,15 @@ class DemoWorld:
         return f"{written} simulated samples of the last {_DAYS} days written, {len(old)} chunks compressed by the demo"
 
     async def stop(self) -> None:
-        """Stop the simulator and the server at the same time and remove what they wrote."""
+        """Stop the simulator and the server at the same time and remove what they wrote, whatever comes between."""
         stops = [self._simulator.stop()] + ([self._server.stop()] if self._server else [])
-        await asyncio.gather(*stops)
-        await asyncio.to_thread(_remove, self.folder)
+        try:
+            async with asyncio.timeout(_STOP_S):
+                await asyncio.gather(*stops)
+        except TimeoutError:
+            log.warning("the demo's servers had to be left to their guards")
+        finally:
+            await asyncio.to_thread(_remove, self.folder)
 
     def _notice(self, text: str) -> None:
         self.notices = (text,)

@@ -129,10 +129,12 @@ class Running:
 
     async def stop(self) -> None:
         """Pollers first, then what they fed, the database, and last what was started for us."""
-        await self.supervisor.stop(0.4)
-        await self.storage.stop()
-        if self.world:
-            await self.world.stop()
+        try:
+            await self.supervisor.stop(0.4)
+            await self.storage.stop()
+        finally:  # a stop that runs out of time must not leave the demo's fleet and files behind
+            if self.world:
+                await self.world.stop()
         await self.bus.stop(0.1)
 
     async def _fleet(self) -> None:

@@ -73,7 +73,7 @@ async def start_demo_server(
             await wasm.stop()
             missing = exc.message
     notice(f"{missing} It runs on embedded PostgreSQL instead, without compression.")
-    server = EmbeddedServer(folder / "postgres")
+    server = EmbeddedServer(folder / "postgres", throw_away=True)
     return server, Database(settings.database, settings.retention, await server.start(progress))
 
 

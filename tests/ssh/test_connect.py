@@ -175,7 +175,7 @@ async def test_a_dead_jump_host_fails_all_behind_it_at_once(make_factory: MakeFa
         factory = make_factory(login_timeout_s=1.0)
         start = time.monotonic()
         results = await asyncio.gather(*(factory.connect(Host(f"in{n}")) for n in range(10)), return_exceptions=True)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 9
     assert {reason_of(r) for r in results if isinstance(r, InfrastructureException)} == {Reason.PROTOCOL}
     assert not factory._jumps
 

@@ -53,8 +53,10 @@ _SETTINGS = {
 class EmbeddedServer:
     """One console's share in the server of a data folder; the last to let go stops it."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, throw_away: bool = False) -> None:
+        """With ``throw_away`` the data goes when the server has stopped, even after a kill of this process."""
         self._data_dir = data_dir.absolute()
+        self._throw_away = throw_away
         self._home: Home | None = None
         self._users: FileLock | None = None
 
@@ -105,7 +107,10 @@ class EmbeddedServer:
         if not last:
             return
         for _ in range(2):
-            guard = FileLock(home.folder / "guard.lock")
+            try:
+                guard = FileLock(home.folder / "guard.lock")
+            except FileNotFoundError:  # thrown away already
+                return
             try:
                 if not await guard.lock(exclusive=True, seconds=_STOP_SECONDS):
                     return
@@ -198,7 +203,7 @@ class EmbeddedServer:
             "uid": home.account.pw_uid if home.account else None,
             "gid": home.account.pw_gid if home.account else None,
             "adopt": adopt,
-            "remove": str(socket_dir) if socket_dir.parent != home.folder else None,
+            "remove": [str(socket_dir)] * (socket_dir.parent != home.folder) + [str(home.folder)] * self._throw_away,
         }
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", Path(__file__).with_name("guard.py"), json.dumps(spec)),

@@ -106,8 +106,8 @@ def main() -> None:
             postmaster.stop()
             break
         time.sleep(POLL_SECONDS)
-    if spec.get("remove"):
-        shutil.rmtree(spec["remove"], ignore_errors=True)
+    for folder in spec["remove"]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
