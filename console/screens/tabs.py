@@ -1,0 +1,34 @@
+"""The tabs: key, name and title of each pane, and where its class is found when it is first shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from console.panes.base import Pane
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One pane of the main screen; ``module`` is loaded when the pane is first wanted."""
+
+    key: str
+    name: str
+    title: str
+    module: str
+    pane: str
+
+
+TABS = (
+    Tab("1", "fleet", "Fleet", "console.panes.fleet", "FleetPane"),
+    Tab("2", "host", "Host", "console.panes.host", "HostPane"),
+    Tab("4", "events", "Events", "console.panes.events", "EventsPane"),
+    Tab("5", "database", "Database", "console.panes.database", "DatabasePane"),
+)
+
+
+def make_pane(name: str) -> Pane:
+    """Return a new pane; raises StopIteration for a name that no tab has."""
+    tab = next(tab for tab in TABS if tab.name == name)
+    pane: Pane = getattr(import_module(tab.module), tab.pane)(id=name)
+    return pane
