@@ -304,7 +304,11 @@ def test_an_interrupt_is_130(shell: Shell, how: signal.Signals) -> None:
         url = f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/x"
         env = shell.env | {"JUMPWATCH_DATABASE_URL": url, "JUMPWATCH_DATABASE_CONNECT_TIMEOUT_S": "60"}
         process = subprocess.Popen(
-            [sys.executable, "-m", "console", "db", "status"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [sys.executable, "-m", "console", "db", "status"],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a run in the background ignores it
         )
         silent.settimeout(20)
         connection, _ = silent.accept()
