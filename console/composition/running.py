@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 
 import structlog
 
@@ -22,7 +22,7 @@ from core.events import EventBus, HostKeyWaiting, Notice, PollingMeasured, RoleC
 from core.exceptions import BusinessLogicError, InfrastructureException
 from core.inventory import Inventory
 from core.live_state import LiveState
-from core.models import Host, HostKeyReview, PollerRole, SecretRequest
+from core.models import Host, HostKeyReview, PollerRole, Reason, SecretRequest
 from core.operations import Gate, Operations
 from core.polling.backoff import Backoff
 from core.polling.context import PollingContext
@@ -100,6 +100,14 @@ class Running:
         """Read the database's figures now."""
         self.storage.refresh.set()
 
+    def wake_for_keys(self, accepted: Collection[str]) -> None:
+        """Connect anew: hosts whose key is accepted, and those that may have waited for it as a jump host's."""
+        waiting = {review.host for review in self.keys.pending()}
+        for host in self.live.current().hosts:
+            name = host.host.name
+            if name in accepted or (host.reason is Reason.KEY_UNKNOWN and name not in waiting):
+                self.supervisor.wake(name)
+
     def set_paused(self, paused: bool) -> None:
         """Pause or resume polling; the streams close in the background."""
         self.supervisor.paused = paused
@@ -114,6 +122,7 @@ class Running:
             group.create_task(self._apart("storage", self.storage.run()), name="storage")
             group.create_task(self._pausing(), name="pausing")
             group.create_task(self._measuring(), name="measuring")
+            group.create_task(self._accepting(), name="accepting")
             for text in self._early:
                 self._tell(text)
 
@@ -217,6 +226,13 @@ class Running:
             self.bus.emit_nowait(Notice(source="collectors", text=text, level="warning"))
         else:
             self._early.append(text)
+
+    async def _accepting(self) -> None:
+        """A key that a command, ssh or another console accepted lets its host in here as well."""
+        while True:
+            await asyncio.sleep(_INVENTORY_S)
+            if settled := await self.keys.settled():
+                self.wake_for_keys({review.host for review in settled})
 
     async def _measuring(self) -> None:
         """Show what polling costs, and put the totals on the bus."""
