@@ -10,7 +10,7 @@ import structlog
 
 from console.composition.demo import DemoWorld, demo_settings
 from console.composition.held_inventory import HeldInventory
-from console.composition.inspecting import Extras, make_inspection
+from console.composition.inspecting import Choice, Extras, changed_extras, make_inspection
 from console.composition.losses import Losses
 from console.composition.oneshot import limits_of, make_factory, make_secrets
 from console.composition.storage_lane import StorageLane
@@ -66,6 +66,7 @@ class Running:
             world=self.world,
             inventory=HeldInventory(lambda: self._listed, self._hold) if self.world else None,
         )
+        self._choice = Choice(extras or Extras(), monitoring, self._tell)
         factory = make_factory(settings, self.keys, self.secrets)
         self.supervisor = PollingSupervisor(
             PollingContext(
@@ -81,7 +82,7 @@ class Running:
                 backoff=Backoff(polling.backoff_base_s, polling.backoff_max_s),
                 interval_s=polling.interval_s,
                 stale_after_intervals=polling.stale_after_intervals,
-                inspection=make_inspection(settings, extras or Extras(), self.live, self.clock, self._tell),
+                inspection=make_inspection(self._choice, monitoring, self.live, self.clock),
             )
         )
         self._listed: list[Host] = []  # as the inventory has them
@@ -123,6 +124,8 @@ class Running:
             group.create_task(self._pausing(), name="pausing")
             group.create_task(self._measuring(), name="measuring")
             group.create_task(self._accepting(), name="accepting")
+            if not self.world:
+                group.create_task(self._apart("plugins", self._renewing()), name="plugins")
             for text in self._early:
                 self._tell(text)
 
@@ -233,6 +236,13 @@ class Running:
             await asyncio.sleep(_INVENTORY_S)
             if settled := await self.keys.settled():
                 self.wake_for_keys({review.host for review in settled})
+
+    async def _renewing(self) -> None:
+        """Plugins and checks are taken up as their files change."""
+        async for extras in changed_extras(self.settings, _INVENTORY_S):
+            self._choice.renew(extras)
+            self.supervisor.renew_collectors()
+            self._tell(f"plugins and checks read again: {len(extras.collectors)} and {len(extras.checks)}")
 
     async def _measuring(self) -> None:
         """Show what polling costs, and put the totals on the bus."""

@@ -18,6 +18,11 @@ from console.composition.storage import Storage
 from core.config import load_settings
 
 PROGRAM = (sys.executable, "-m", "console")
+CHECK = """
+[[checks]]
+name = "lamp"
+argv = ["sh", "-c", "echo DARK; exit 2"]
+"""
 ROOT = Path(__file__).parents[2]
 
 
@@ -67,6 +72,9 @@ async def test_it_polls_a_key_accepted_elsewhere_stores_and_stops_when_told(inve
             async with asyncio.timeout(90):
                 while not await stored(storage):
                     await asyncio.sleep(0.2)
+        inventory.with_name("checks.toml").write_text(CHECK)  # taken up while it runs
+        await said(process, "read again: 0 and 1")
+        await said(process, "check:lamp", "DARK")
         process.send_signal(signal.SIGTERM)
         await said(process, "stopped")
         assert await asyncio.wait_for(process.wait(), 60) == 0
