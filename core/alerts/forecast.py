@@ -10,13 +10,15 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-_SURE = 0.8  # share of the pairs that must climb: noise has half of them, a saw of rotated logs little more
+_SURE = (
+    0.8  # of the pairs that move, the share that must climb: noise has half of them, a saw of rotated logs little more
+)
 _REACH = 8.0  # a forecast looks ahead at most so many times as far as the data looks back
 
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """How a series moves: units a second, the share of its pairs that climb, and the seconds that it covers."""
+    """How a series moves: units a second, of its moving pairs the share that climbs, and the seconds it covers."""
 
     per_s: float
     climbing: float
@@ -26,7 +28,7 @@ class Slope:
 def theil_sen(times: Sequence[float], values: Sequence[float]) -> Slope | None:
     """Return the robust slope; None for fewer than three moments. Quadratic in the number of points."""
     slopes: list[float] = []
-    up = 0
+    up = down = 0
     for right in range(1, len(times)):
         at, value = times[right], values[right]
         for left in range(right):
@@ -35,12 +37,13 @@ def theil_sen(times: Sequence[float], values: Sequence[float]) -> Slope | None:
                 slope = (value - values[left]) / gap
                 slopes.append(slope)
                 up += slope > 0
+                down += slope < 0
     if len(slopes) < 3:
         return None
     slopes.sort()
     middle, odd = divmod(len(slopes), 2)
     median = slopes[middle] if odd else (slopes[middle - 1] + slopes[middle]) / 2
-    return Slope(median, up / len(slopes), times[-1] - times[0])
+    return Slope(median, up / max(1, up + down), times[-1] - times[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,12 @@ class Series:
 
         None where the data is too little to say, which is not the same as never.
         """
-        scale, times, values = self.scale, self.times, self.values
+        whole_answer = self._left(0, whole)
+        half = self._left(len(self.times) // 2, whole)  # it may have begun to climb, or climb faster, only lately
+        return whole_answer if half is None or whole_answer is None else min(whole_answer, half)
+
+    def _left(self, begin: int, whole: float) -> float | None:
+        scale, times, values = self.scale, self.times[begin:], self.values[begin:]
         if len(times) < scale.least_points or times[-1] - times[0] < scale.least_span_s:
             return None
         reach = min(scale.reach_s, _REACH * (times[-1] - times[0]))
@@ -109,9 +117,7 @@ class Series:
             return None
         if slope.per_s <= 0 or slope.climbing < _SURE:
             return float("inf")
-        left = (whole - values[-1]) / slope.per_s
-        if left <= 0:
-            return 0.0
+        left = max(0.0, whole - values[-1]) / slope.per_s
         return left if left <= reach else float("inf")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 
 from core.models.findings import Level
 
@@ -76,6 +77,7 @@ class Alert:
         return self.state is AlertState.RAISED
 
 
+_ITEM_MOST = 280
 STATE_ORDER = {state: rank for rank, state in enumerate(AlertState)}
 LEVEL_ORDER: dict[Level, int] = {"error": 0, "warning": 1, "info": 2}
 
@@ -88,4 +90,12 @@ def worst_first(alert: Alert) -> tuple[int, int, float, str]:
 
 def alert_key(rule: str, host: str, item: str) -> str:
     """Return what names an alert: it is typed by nobody, stored in the database, and never taken apart."""
-    return "\t".join((rule, host, item))
+    if len(item) > _ITEM_MOST:  # a mount may have 4096 characters, a key of a table may not
+        item = item[:_ITEM_MOST] + sha256(item.encode("utf-8", "replace")).hexdigest()[:12]
+    key = "\t".join((rule, host, item))
+    # One line of text that every database takes: hosts name their things as they like.
+    return key if key.isascii() and "\n" not in key and "\0" not in key else "".join(map(_harmless, key))
+
+
+def _harmless(char: str) -> str:
+    return char if char == "\t" or char.isprintable() else f"\\u{ord(char):04x}"
