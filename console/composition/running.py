@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 
 import structlog
 
+from console.composition.alerting import Alerting
 from console.composition.demo import DemoWorld, demo_settings
 from console.composition.held_inventory import HeldInventory
 from console.composition.inspecting import Extras, make_inspection
@@ -55,6 +56,10 @@ class Running:
         self.keys = HostKeyReviews(settings.ssh.known_hosts)
         self.secrets = make_secrets(settings, say)
         self.world = DemoWorld(settings, say) if demo else None
+        self.alerts = Alerting(
+            self.live, self.bus, self.clock, actor=self.actor, interval_s=polling.interval_s, fresh=demo,
+            rules_file=None if demo else settings.inventory_file.with_name("alerts.toml"),
+        )  # fmt: skip
         self.storage = StorageLane(
             settings,
             bus=self.bus,
@@ -65,6 +70,7 @@ class Running:
             on_role=self._role,
             world=self.world,
             inventory=HeldInventory(lambda: self._listed, self._hold) if self.world else None,
+            alerts=self.alerts,
         )
         factory = make_factory(settings, self.keys, self.secrets)
         self.supervisor = PollingSupervisor(
@@ -84,6 +90,7 @@ class Running:
                 inspection=make_inspection(settings, extras or Extras(), self.live, self.clock, self._tell),
             )
         )
+        self.alerts.attach(lambda: self.storage.database, lambda: self.supervisor.paused)
         self._listed: list[Host] = []  # as the inventory has them
         self._hosts: list[Host] | None = None  # as they are now: maintenance may have ended
         self._fault = ""
@@ -112,6 +119,7 @@ class Running:
             group.create_task(EventBridge(self.bus, self.live, post, self._refresh).run(), name="bridge")
             group.create_task(self._apart("fleet", self._fleet()), name="fleet")
             group.create_task(self._apart("storage", self.storage.run()), name="storage")
+            group.create_task(self._apart("alerts", self.alerts.run()), name="alerts")
             group.create_task(self._pausing(), name="pausing")
             group.create_task(self._measuring(), name="measuring")
             for text in self._early:

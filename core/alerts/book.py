@@ -148,6 +148,14 @@ class AlertBook:
                 done.append(key)
         return done
 
+    def take(self, alert: Alert) -> None:
+        """Take what was said of an alert at another console; it is told and stored there."""
+        if alert.silenced_until is not None:
+            self._silences[alert.key] = Silence(alert.silenced_until, alert.silenced or alert.updated, alert.note)
+        else:
+            self._silences.pop(alert.key, None)
+        self.update(alert)
+
     def _change(self, alert: Alert, change: str, now: datetime, *, actor: str = "", note: str = "") -> None:
         alert, entry = _with_change(alert, change, now, actor=actor, note=note)
         self.open[alert.key] = alert

@@ -48,14 +48,17 @@ class AlertEngine:
         """Take the alerts that were stored: what stands stays acknowledged, and is not raised again."""
         self.book.restore(alerts, self._clock.now())
         for watch in (*self._watches.values(), self._program):
-            watch.tracks.clear()
+            for tracks in watch.tracks.values():
+                for track in tracks.values():
+                    track.open = None
         by_name = {rule.name: rule for rule in self._rules.every()}
-        for alert in self.book.open.values():
+        for alert in list(self.book.open.values()):
             watch = self._watch(alert.host)
             rule = by_name.get(alert.rule)
             if rule is not None:
-                track = Track(rule, alert.item, alert.severity, last=self._time.now)
-                watch.tracks.setdefault(rule.name, {})[alert.item] = track
+                tracks = watch.tracks.setdefault(rule.name, {})
+                track = tracks.setdefault(alert.item, Track(rule, alert.item, last=self._time.now))
+                track.open = alert.severity
             else:
                 self.book.resolve(alert.key, self._clock.now(), "there is no such rule any more")
             watch.host = None  # its rules are taken anew with the next view
@@ -122,7 +125,7 @@ class AlertEngine:
             self._away(watch)
         if view.state not in _UP:
             return
-        sample, watch.first = view.sample, watch.first and view.sample is None
+        sample = view.sample
         if sample is not None and sample is not watch.sample:
             fresh = watch.sample is not None or self._is_fresh(view)
             watch.sample = sample

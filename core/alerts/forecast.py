@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 _SURE = (
     0.8  # of the pairs that move, the share that must climb: noise has half of them, a saw of rotated logs little more
 )
+_FEW = 10  # points: of fewer every pair must climb
 _REACH = 8.0  # a forecast looks ahead at most so many times as far as the data looks back
 
 
@@ -60,7 +61,7 @@ class Scale:
 
 # A burst is told by the minutes, a leak by the hours, growth by the days; a daily rotation is level over the days.
 SCALES = (
-    Scale(step_s=4.0, points=45, least_points=10, least_span_s=40.0, reach_s=3600.0, cut=True),
+    Scale(step_s=4.0, points=45, least_points=6, least_span_s=40.0, reach_s=3600.0, cut=True),
     Scale(step_s=480.0, points=45, least_points=8, least_span_s=3600.0, reach_s=2 * 86_400.0, cut=True),
     Scale(step_s=4 * 3600.0, points=42, least_points=6, least_span_s=20 * 3600.0, reach_s=30 * 86_400.0, cut=False),
 )
@@ -115,7 +116,7 @@ class Series:
         slope = theil_sen(times, values)
         if slope is None:
             return None
-        if slope.per_s <= 0 or slope.climbing < _SURE:
+        if slope.per_s <= 0 or slope.climbing < (_SURE if len(times) >= _FEW else 1.0):
             return float("inf")
         left = max(0.0, whole - values[-1]) / slope.per_s
         return left if left <= reach else float("inf")

@@ -31,7 +31,6 @@ class Watch:
     heard: dict[str, tuple[float, float]] = field(default_factory=dict)  # by collector: last answer, longest wait
     away: str | None = None  # why the host is not reached; None: it is
     maintenance: bool = False
-    first: bool = True  # what is held of it may be of long ago
     clock_off: float | None = None  # seconds that its clock is ahead of ours
     listened: float = 0.0
 
