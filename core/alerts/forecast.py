@@ -10,16 +10,14 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-_SURE = (
-    0.8  # of the pairs that move, the share that must climb: noise has half of them, a saw of rotated logs little more
-)
+_SURE = 0.8  # of the pairs, as many must climb: noise has half of them, a single step at most three quarters
 _FEW = 10  # points: of fewer every pair must climb
 _REACH = 8.0  # a forecast looks ahead at most so many times as far as the data looks back
 
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """How a series moves: units a second, of its moving pairs the share that climbs, and the seconds it covers."""
+    """How a series moves: units a second, the share of its pairs that climb (level ones half), the seconds covered."""
 
     per_s: float
     climbing: float
@@ -44,7 +42,8 @@ def theil_sen(times: Sequence[float], values: Sequence[float]) -> Slope | None:
     slopes.sort()
     middle, odd = divmod(len(slopes), 2)
     median = slopes[middle] if odd else (slopes[middle - 1] + slopes[middle]) / 2
-    return Slope(median, up / max(1, up + down), times[-1] - times[0])
+    level = len(slopes) - up - down
+    return Slope(median, (up + level / 2) / len(slopes), times[-1] - times[0])
 
 
 @dataclass(frozen=True, slots=True)

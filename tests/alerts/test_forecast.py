@@ -142,3 +142,11 @@ def test_points_that_come_late_are_left_out() -> None:
 def test_full_is_full_now() -> None:
     filling = fed(lambda at: min(1.0, 0.9 + at / 1000), 150, 4)
     assert filling.full_at is not None and filling.full_at <= T0 + 160
+
+
+@pytest.mark.parametrize("share", [0.2, 0.35, 0.5, 0.65, 0.8, 0.95])
+def test_one_step_is_no_growth(share: float) -> None:
+    """A large file was copied: fuller than before, and not filling up."""
+    for span_s, step_s in ((HOUR / 10, 8.0), (6 * HOUR, 60.0), (6 * DAY, 600.0)):
+        filling = fed(lambda at, edge=share * span_s: 0.85 if at < edge else 0.95, span_s, step_s)
+        assert filling.full_at == inf
