@@ -39,6 +39,14 @@ class MaintenanceWanted(Message):
 
 
 @dataclass
+class AlertWanted(Message):
+    """Say something of alerts: ``ack``, ``silence`` or ``unsilence``."""
+
+    what: str
+    keys: tuple[str, ...]
+
+
+@dataclass
 class PollWanted(Message):
     """Poll one host now, or all of them."""
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError as PydanticError
 
 from core.bus import EventBus as _EventBus
 from core.bus_stats import BusStats, Counts, LaneStats
+from core.event_alerts import AlertAcknowledged, AlertRaised, AlertResolved, AlertSilenced
 from core.event_base import BaseEvent
 from core.event_fields import Number, Severity, Text, new_id, utc_now
 from core.event_versions import CURRENT, lifted, register_adapter, unreadable
@@ -21,6 +22,10 @@ __all__ = [
     "LOUD",
     "ActionFinished",
     "ActionStarted",
+    "AlertAcknowledged",
+    "AlertRaised",
+    "AlertResolved",
+    "AlertSilenced",
     "AnyEvent",
     "BaseEvent",
     "BusStats",
@@ -245,7 +250,11 @@ AnyEvent = Annotated[
     | SamplesDropped
     | ActionStarted
     | ActionFinished
-    | Notice,
+    | Notice
+    | AlertRaised
+    | AlertAcknowledged
+    | AlertSilenced
+    | AlertResolved,
     Field(discriminator="type"),
 ]
 _ADAPTER: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)

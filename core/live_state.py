@@ -11,6 +11,7 @@ from typing import Any
 
 from core.events import BaseEvent
 from core.models import (
+    Alert,
     DatabaseView,
     EventLine,
     FilesystemFigures,
@@ -99,6 +100,7 @@ class _Standing:
     secrets: tuple[SecretRequest, ...] = ()
     notices: tuple[str, ...] = ()
     polling: PollingView = field(default_factory=PollingView)
+    alerts: tuple[Alert, ...] = ()
 
 
 def bare(sample: HostSample) -> HostSample:
@@ -220,7 +222,7 @@ class LiveState:
             self._touch(record)
 
     def set_standing(self, **changes: Any) -> None:
-        """Replace database, role, role_detail, writer, reviews, secrets, notices or polling."""
+        """Replace database, role, role_detail, writer, reviews, secrets, notices, polling or alerts."""
         for name, value in changes.items():
             if getattr(self._standing, name) != value:
                 setattr(self._standing, name, value)
@@ -261,6 +263,7 @@ class LiveState:
             bus=self._bus_stats,
             polling=standing.polling,
             version=self._version,
+            alerts=standing.alerts,
         )
 
     async def fleet(self, at: datetime | None = None) -> FleetView:

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from core.models import (
+    Alert,
     ChunkInfo,
     FleetView,
     Host,
@@ -145,3 +146,12 @@ class AuditLog(Protocol):
         self, *, action: str, actor: str, plan: Mapping[str, object], correlation_id: str | None = None
     ) -> str: ...
     async def outcome(self, audit_id: str, outcome: Outcome) -> None: ...
+
+
+class AlertKeeper(Protocol):
+    """The alerts as operations see them; raises core exceptions, and then has changed nothing."""
+
+    async def alerts(self) -> tuple[Alert, ...]: ...
+    async def acknowledge(self, keys: Sequence[str], note: str) -> None: ...
+    async def silence(self, keys: Sequence[str], until: datetime, note: str) -> None: ...
+    async def unsilence(self, keys: Sequence[str]) -> None: ...

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Coroutine
 
 import structlog
 
+from console.composition.alerting import Alerting
 from console.composition.demo import DemoWorld, demo_settings
 from console.composition.held_inventory import HeldInventory
 from console.composition.inspecting import Choice, Extras, changed_extras, make_inspection
@@ -53,6 +54,10 @@ class Running:
         self.keys = HostKeyReviews(settings.ssh.known_hosts)
         self.secrets = make_secrets(settings, say)
         self.world = DemoWorld(settings, say) if demo else None
+        self.alerts = Alerting(
+            self.live, self.bus, self.clock, actor=self.actor, interval_s=polling.interval_s, fresh=demo,
+            rules_file=None if demo else settings.inventory_file.with_name("alerts.toml"),
+        )  # fmt: skip
         self.storage = StorageLane(
             settings,
             bus=self.bus,
@@ -63,6 +68,7 @@ class Running:
             on_role=self._role,
             world=self.world,
             inventory=HeldInventory(lambda: self._listed, self._hold) if self.world else None,
+            alerts=self.alerts,
         )
         self._choice = Choice(extras or Extras(), monitoring, self._tell)
         factory = make_factory(settings, self.keys, self.secrets)
@@ -83,6 +89,7 @@ class Running:
                 inspection=make_inspection(self._choice, monitoring, self.live, self.clock),
             )
         )
+        self.alerts.attach(lambda: self.storage.database, lambda: self.supervisor.paused)
         self._listed: list[Host] = []  # as the inventory has them
         self._hosts: list[Host] | None = None  # as they are now: maintenance may have ended
         self._fault = ""
@@ -119,6 +126,7 @@ class Running:
             group.create_task(EventBridge(self.bus, self.live, post, self._standing.refresh).run(), name="bridge")
             group.create_task(self._apart("fleet", self._fleet()), name="fleet")
             group.create_task(self._apart("storage", self.storage.run()), name="storage")
+            group.create_task(self._apart("alerts", self.alerts.run()), name="alerts")
             group.create_task(self._pausing(), name="pausing")
             group.create_task(self._standing.measure(), name="measuring")
             group.create_task(self._accepting(), name="accepting")

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import structlog
 
+from console.composition.alerting import Alerting
 from console.composition.demo import DemoWorld
 from console.composition.late_sink import LateSink
 from console.composition.storage import embedded, prepare, storage_of
@@ -52,8 +53,9 @@ class StorageLane:
         on_role: Callable[[PollerRole, str], Awaitable[None]],
         world: DemoWorld | None,
         inventory: InventoryKeeper | None = None,
+        alerts: Alerting,
     ) -> None:
-        self._inventory = inventory
+        self._inventory, self._alerts = inventory, alerts
         self._settings, self._bus, self._live, self._gate = settings, bus, live, gate
         self._clock, self._say, self._on_role, self._world = clock, say, on_role, world
         self.sink = LateSink()
@@ -67,6 +69,11 @@ class StorageLane:
         self._view = DatabaseView()
         self._hosts: list[Host] = []
         self._inventory_changed = asyncio.Event()
+
+    @property
+    def database(self) -> Database | None:
+        """The database once it is set up."""
+        return self._database if self.operations is not None else None
 
     def set_hosts(self, hosts: list[Host]) -> None:
         """Take the inventory, for its copy in the database."""
@@ -137,7 +144,9 @@ class StorageLane:
                 failures += 1
                 await asyncio.sleep(min(_RETRY_CAP_S, 2.0**failures))
         self._gate.forbid(self._only_looks(database))
-        self.operations = storage_of(database, self._settings, self._bus, self._gate, self._inventory).operations
+        self.operations = storage_of(
+            database, self._settings, self._bus, self._gate, self._inventory, self._alerts
+        ).operations
         self._lock = PollerLock(database)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reading(database), name="database-view")
@@ -162,6 +171,7 @@ class StorageLane:
         try:
             text = await world.write_history(database)
             self._bus.emit_nowait(Notice(source="demo", text=text))
+            self._alerts.forget_history()
         except InfrastructureException as exc:
             self._live.set_standing(notices=(f"the demo's history could not be written: {exc.message}",))
         self.refresh.set()
@@ -238,6 +248,7 @@ class StorageLane:
     async def _become(self, role: PollerRole, detail: str) -> None:
         if role is not self.role:
             self.role = role
+            self._alerts.set_role(role)
             await self._on_role(role, detail)
 
     def _tell(self, view: DatabaseView) -> None:

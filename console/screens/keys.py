@@ -74,6 +74,8 @@ _GROUPS = {
     "LinesView": "Lists",
     "FleetPane": "Fleet",
     "HostPane": "Host",
+    "AlertsPane": "Alerts",
+    "AlertList": "Lists",
     "EventsPane": "Events",
     "EventList": "Lists",
     "DatabasePane": "Database",

@@ -9,7 +9,7 @@ from textual.screen import Screen
 
 from console.actions.operate import Operator
 from console.formatting import clean
-from console.messages import CopyWanted, IntervalWanted, MaintenanceWanted, PlanWanted, PollWanted, Remark
+from console.messages import AlertWanted, CopyWanted, IntervalWanted, MaintenanceWanted, PlanWanted, PollWanted, Remark
 from console.panes.base import Pane
 from console.services import ConsoleServices
 from core.exceptions import InfrastructureException
@@ -55,6 +55,18 @@ class Requests(Screen[None]):
             return
         self.app.push_screen(
             MaintenanceDialog(message.hosts), lambda wanted: self.on_plan_wanted(PlanWanted(wanted)) if wanted else None
+        )
+
+    def on_alert_wanted(self, message: AlertWanted) -> None:
+        from console.screens.alert_dialogs import AckDialog, SilenceDialog, alert_request, named
+
+        if message.what == "unsilence":
+            self.on_plan_wanted(PlanWanted(alert_request("alert.unsilence", message.keys)))
+            return
+        dialog = AckDialog if message.what == "ack" else SilenceDialog
+        self.app.push_screen(
+            dialog(message.keys, named(message.keys, self.services.view)),
+            lambda wanted: self.on_plan_wanted(PlanWanted(wanted)) if wanted else None,
         )
 
     async def _plan(self, message: PlanWanted) -> None:

@@ -22,6 +22,7 @@ class Tab:
 TABS = (
     Tab("1", "fleet", "Fleet", "console.panes.fleet", "FleetPane"),
     Tab("2", "host", "Host", "console.panes.host", "HostPane"),
+    Tab("3", "alerts", "Alerts", "console.panes.alerts", "AlertsPane"),
     Tab("4", "events", "Events", "console.panes.events", "EventsPane"),
     Tab("5", "database", "Database", "console.panes.database", "DatabasePane"),
 )

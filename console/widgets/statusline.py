@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from console.formatting import age, clean, number, span
 from console.widgets.bars import OneLine, Piece
 from console.widgets.line import Line
-from console.widgets.severity import DATABASE_STATES, HOST_STATES
+from console.widgets.severity import DATABASE_STATES, EVENT_GLYPHS, HOST_STATES
 from core.models import DatabaseState, FleetView, HostState, PollerRole, StorageMode
 
 _ORDER = (HostState.OFFLINE, HostState.DEGRADED, HostState.UNKNOWN, HostState.MAINTENANCE, HostState.ONLINE)
@@ -28,12 +28,14 @@ class StatusLine(OneLine):
         self.read_only_until: datetime | None = None
         self.paused = False
         self._counts: Counter[HostState] = Counter()
+        self._loud: Counter[str] = Counter()
 
     def take(self, view: FleetView) -> None:
         """Take a newer view."""
         if view is not self.view:
             self.view = view
             self._counts = Counter(each.state for each in view.hosts)
+            self._loud = Counter(alert.severity for alert in view.alerts if alert.loud)
 
     def draw(self, width: int) -> Line:
         """Return the fullest line of several that fits the width."""
@@ -57,7 +59,7 @@ class StatusLine(OneLine):
         for number_of, (text, style) in enumerate(parts):
             line.gap((2 if detail > 1 else 1) if number_of else 0).add(text, style)
         bar = ("  " if detail < 3 else " │ ", self.palette.faint)
-        for group in (self._hosts(detail), self._lag(detail), self._database(detail)):
+        for group in (self._hosts(detail), self._alerts(detail), self._lag(detail), self._database(detail)):
             if group:
                 line.add(*bar)
                 for index, (text, style) in enumerate(group):
@@ -92,6 +94,16 @@ class StatusLine(OneLine):
                 word = word if detail >= 3 else word[:3] if detail == 2 else ""
                 pieces.append((f"{glyph} {amount} {word}".rstrip(), look.state(state)))
         return pieces or [("no hosts", look.dim)]
+
+    def _alerts(self, detail: int) -> list[Piece]:
+        """The alerts that wait for a person, by severity; nothing where there is none."""
+        look = self.palette
+        pieces: list[Piece] = []
+        for severity, style in (("error", look.bad), ("warning", look.warn)):
+            if amount := self._loud[severity]:
+                word = severity + ("s" if amount > 1 else "") if detail >= 4 else severity[:3] if detail else ""
+                pieces.append((f"{EVENT_GLYPHS[severity]}{amount} {word}".rstrip(), style))
+        return [("alerts" if detail >= 2 else "al", look.dim), *pieces] if pieces else []
 
     def _lag(self, detail: int) -> list[Piece]:
         lag = self.view.lag_s

@@ -1,5 +1,6 @@
 """The frozen records that travel between the lanes. An unknown figure is None, never zero."""
 
+from core.models.alerts import Alert, AlertChange, AlertState
 from core.models.database import (
     RAW_TABLES,
     Capability,
@@ -54,6 +55,9 @@ from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
 
 __all__ = [
     "RAW_TABLES",
+    "Alert",
+    "AlertChange",
+    "AlertState",
     "Capability",
     "CheckFigures",
     "ChunkInfo",

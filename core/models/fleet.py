@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from core.models.alerts import Alert
 from core.models.database import DatabaseView, WriterStats
 from core.models.hosts import HostKeyReview, HostView, SecretRequest
 from core.models.inspection import PollingView
@@ -50,3 +51,4 @@ class FleetView:
     bus: Mapping[str, int] = field(default_factory=dict)
     polling: PollingView = PollingView()
     version: int = 0
+    alerts: tuple[Alert, ...] = ()  # worst first; those that are over stand last for an hour

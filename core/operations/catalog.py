@@ -28,6 +28,7 @@ class Action:
     optional: frozenset[str] = frozenset()
     needs_compression: bool = False
     of_inventory: bool = False  # touches the inventory; the database keeps its audit alone
+    of_alerts: bool = False  # touches what was said of alerts, which a writer may
 
 
 ACTIONS: Mapping[str, Action] = {
@@ -52,6 +53,15 @@ ACTIONS: Mapping[str, Action] = {
             of_inventory=True,
         ),
         Action("maintenance.off", "End maintenance of hosts", {"hosts": str}, of_inventory=True),
+        Action("alert.ack", "Acknowledge alerts", {"alerts": str, "note": str}, of_alerts=True),
+        Action(
+            "alert.silence",
+            "Silence alerts for a time",
+            {"alerts": str, "until": str, "note": str},
+            optional=frozenset({"note"}),
+            of_alerts=True,
+        ),
+        Action("alert.unsilence", "Take silences back", {"alerts": str}, of_alerts=True),
         Action("table.analyze", "Refresh the statistics of a table", {"table": str}),
     )
 }
@@ -82,7 +92,7 @@ def why_not(action: Action, capability: Capability | None) -> str:
         return "the database is not connected"
     if action.needs_compression and not capability.compression:
         return f"compression {NEEDS_TIMESCALE}"
-    return capability.why_no_write if action.of_inventory else capability.why_no_upkeep
+    return capability.why_no_write if action.of_inventory or action.of_alerts else capability.why_no_upkeep
 
 
 def short_name(name: str) -> str:

@@ -19,11 +19,11 @@ from core.exceptions import (
 )
 from core.logging import correlation
 from core.models import Capability, ChunkInfo, Outcome, Plan, PlanRequest
-from core.operations import maintenance
+from core.operations import alerting, maintenance
 from core.operations.catalog import bytes_in_words
 from core.operations.gate import Gate
 from core.operations.planning import Planned, Planner
-from core.ports import AuditLog, ChunkKeeper, Clock, InventoryKeeper, SystemClock
+from core.ports import AlertKeeper, AuditLog, ChunkKeeper, Clock, InventoryKeeper, SystemClock
 
 log = structlog.get_logger("core.operations")
 
@@ -62,9 +62,10 @@ class Operations:
         capability: Callable[[], Capability | None],
         clock: Clock | None = None,
         inventory: InventoryKeeper | None = None,
+        alerts: AlertKeeper | None = None,
     ) -> None:
         self._keeper, self._audit, self._bus = keeper, audit, bus
-        self._inventory = inventory
+        self._inventory, self._alerts = inventory, alerts
         self.gate = gate
         self._capability = capability
         self._clock = clock or SystemClock()
@@ -112,6 +113,8 @@ class Operations:
     async def _planned(self, request: PlanRequest) -> Planned:
         if request.action in (maintenance.ON, maintenance.OFF):
             return await maintenance.plan_maintenance(request, self._inventory, self._capability(), self._clock.now())
+        if request.action in alerting.ACTIONS:
+            return await alerting.plan_alerts(request, self._alerts, self._capability(), self._clock.now())
         return await self._planner.plan(request, self._capability(), self._clock.now())
 
     async def _audited(self, planned: Planned, actor: str, on_progress: OnProgress) -> Outcome:
@@ -156,6 +159,8 @@ class Operations:
         request = planned.plan.request
         if self._inventory is not None and request.action in (maintenance.ON, maintenance.OFF):
             return maintenance.maintenance_steps(request, [t.name for t in planned.plan.targets], self._inventory)
+        if self._alerts is not None and request.action in alerting.ACTIONS:
+            return alerting.alert_steps(request, [t.name for t in planned.plan.targets], self._alerts)
         if request.action == "job.run":
             name = planned.plan.targets[0].name
             return [(name, lambda: self._keeper.run_job(int(request.arguments["job_id"])))]

@@ -22,7 +22,7 @@ _MOST_SLICES = 200
 _ROW_BYTES = 120  # of a chunk that was never analysed
 _MOMENT = timedelta(microseconds=1)
 _THERE = text("SELECT to_regclass(CAST(:name AS text)) IS NOT NULL")
-LOGS = ("transitions", "findings", "audit")  # rows are only ever added, each with its time
+LOGS = ("transitions", "findings", "alert_changes", "audit")  # rows are only ever added, each with its time
 OWN_KEYS = ("mode", "retention_held")  # of jumpwatch_meta: what a database knows of itself
 OWN_PREFIXES = ("rollup:", "transfer:")
 

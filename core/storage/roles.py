@@ -17,7 +17,7 @@ from core.storage.schema import ROLLUPS, SAMPLE_TABLE, metadata
 
 _TAG = "$jumpwatch$"
 _LONGEST = 63 - len("_maintainer")
-_ADDED_TO = {*SAMPLE_TABLE, "transitions", "findings", "audit"}  # rows of these are only ever added
+_ADDED_TO = {*SAMPLE_TABLE, "transitions", "findings", "alert_changes", "audit"}  # rows of these are only ever added
 VERSION_TABLE = "jumpwatch_schema"
 
 _FACTS = text("""

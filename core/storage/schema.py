@@ -127,6 +127,38 @@ findings = Table(
     UniqueConstraint("host_id", "kind", "ts"),
     Index("findings_ts", "ts"),
 )
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("key", Text, primary_key=True),  # rule, host and item
+    Column("raised", UTC_TIME, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("host", Text, nullable=False),  # by name; empty: Jumpwatch itself
+    Column("item", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("updated", UTC_TIME, nullable=False),
+    Column("resolved", UTC_TIME),
+    Column("acked", UTC_TIME),
+    Column("silenced", UTC_TIME),
+    Column("silenced_until", UTC_TIME),
+    Column("body", Text, nullable=False),  # JSON: what is shown of it besides
+    Index("alerts_resolved", "resolved"),
+)
+alert_changes = Table(
+    "alert_changes",
+    metadata,
+    Column("change_id", BigInteger, Identity(), primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("ts", UTC_TIME, nullable=False),
+    Column("change", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("actor", Text, nullable=False, server_default=text("''")),
+    Column("note", Text, nullable=False, server_default=text("''")),
+    UniqueConstraint("key", "ts", "change"),
+    Index("alert_changes_ts", "ts"),
+)
 audit = Table(
     "audit",
     metadata,
