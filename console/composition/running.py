@@ -13,6 +13,7 @@ from console.composition.held_inventory import HeldInventory
 from console.composition.inspecting import Extras, make_inspection
 from console.composition.losses import Losses
 from console.composition.oneshot import limits_of, make_factory, make_secrets
+from console.composition.replay import Replayer
 from console.composition.storage_lane import StorageLane
 from console.event_bridge import EventBridge
 from console.services import Post
@@ -22,7 +23,7 @@ from core.events import EventBus, HostKeyWaiting, Notice, PollingMeasured, RoleC
 from core.exceptions import BusinessLogicError, InfrastructureException
 from core.inventory import Inventory
 from core.live_state import LiveState
-from core.models import Host, HostKeyReview, PollerRole, SecretRequest
+from core.models import FleetView, Host, HostKeyReview, PollerRole, SecretRequest
 from core.operations import Gate, Operations
 from core.polling.backoff import Backoff
 from core.polling.context import PollingContext
@@ -66,6 +67,9 @@ class Running:
             world=self.world,
             inventory=HeldInventory(lambda: self._listed, self._hold) if self.world else None,
         )
+        self.replay = Replayer(
+            lambda: self.storage.database, self.live.current, self.gate, self.clock, polling.interval_s
+        )
         factory = make_factory(settings, self.keys, self.secrets)
         self.supervisor = PollingSupervisor(
             PollingContext(
@@ -90,6 +94,11 @@ class Running:
         self._pause_wanted = asyncio.Event()
         self._seen_keys: set[tuple[str, str]] = set()
 
+    @property
+    def view(self) -> FleetView:
+        """What the screen shows: the newest, or a moment of the past."""
+        return self.replay.shown or self.live.current()
+
     def operations(self) -> Operations:
         """What plans and applies; only with a database."""
         if self.storage.operations is None:
@@ -108,8 +117,10 @@ class Running:
     async def run(self, post: Post) -> None:
         """Run until cancelled."""
         await self.bus.start()
+        through = self.replay.posting(post)
         async with asyncio.TaskGroup() as group:
-            group.create_task(EventBridge(self.bus, self.live, post, self._refresh).run(), name="bridge")
+            group.create_task(EventBridge(self.bus, self.live, through, self._refresh).run(), name="bridge")
+            group.create_task(self._apart("replay", self.replay.run()), name="replay")
             group.create_task(self._apart("fleet", self._fleet()), name="fleet")
             group.create_task(self._apart("storage", self.storage.run()), name="storage")
             group.create_task(self._pausing(), name="pausing")

@@ -51,6 +51,7 @@ from core.models.hosts import (
 )
 from core.models.inspection import HostFinding, PollingFigures, PollingView
 from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
+from core.models.replay import HostPlot, Mark, MarkKind, PastView, ReplayStatus, Timeline
 
 __all__ = [
     "RAW_TABLES",
@@ -72,6 +73,7 @@ __all__ = [
     "HostFinding",
     "HostHistory",
     "HostKeyReview",
+    "HostPlot",
     "HostSample",
     "HostState",
     "HostView",
@@ -79,7 +81,10 @@ __all__ = [
     "InterfaceFigures",
     "JobInfo",
     "Level",
+    "Mark",
+    "MarkKind",
     "Outcome",
+    "PastView",
     "Perfdatum",
     "Plan",
     "PlanRequest",
@@ -92,12 +97,14 @@ __all__ = [
     "PortFigures",
     "ProcessFigures",
     "Reason",
+    "ReplayStatus",
     "SecretRequest",
     "SectionStatus",
     "ServiceFigures",
     "SessionFigures",
     "StorageMode",
     "SystemFigures",
+    "Timeline",
     "Transition",
     "UpdateFigures",
     "VdevFigures",

@@ -10,6 +10,7 @@ from enum import StrEnum
 from core.models.database import DatabaseView, WriterStats
 from core.models.hosts import HostKeyReview, HostView, SecretRequest
 from core.models.inspection import PollingView
+from core.models.replay import PastView
 
 
 class PollerRole(StrEnum):
@@ -50,3 +51,4 @@ class FleetView:
     bus: Mapping[str, int] = field(default_factory=dict)
     polling: PollingView = PollingView()
     version: int = 0
+    past: PastView | None = None  # of a moment that is over: what it was made of
