@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from core.models import (
     EventLine,
     FleetView,
     Host,
+    HostFinding,
     HostHistory,
     HostSample,
     HostState,
@@ -25,17 +27,20 @@ from core.models import (
     Timeline,
     Transition,
 )
+from core.models.making import maker
 from core.storage import queries, timeline
 from core.storage.engine import Database
 from core.storage.moments import Moment, moment
 from core.storage.past import PastFindings, histories
 from core.storage.queries import MAX_AGE
 
-EVENTS_BACK, MOST_EVENTS = timedelta(days=1), 500
 _STORED_FOR = {"1m": "averages of a minute: raw data is gone", "1h": "averages of an hour: finer data is gone"}
 _TYPES = {MarkKind.STATE: "host.state", MarkKind.ACTION: "action.started", MarkKind.ALERT: "alert"}
 _AT_ONCE = 200  # hosts made into views before the loop's other tasks get their turn
 _HOSTS_EVERY_S = 30.0  # hosts that are in the inventory no more are looked up so often
+_FEW = 30  # points of the live history before the moment that make it enough to show
+_NOTHING: Mapping[str, HostFinding] = {}
+_make_view = maker(HostView)
 _versions = count(1 << 40)  # apart from those of the live state: a pane keeps what it made of a version
 
 
@@ -47,6 +52,7 @@ class ReplaySource:
         self._findings = PastFindings(database)
         self._hosts: dict[str, Host] = {}
         self._hosts_read: float | None = None
+        self._then: dict[str, tuple[Host, float | None, bool, Host]] = {}
         self._reach: tuple[datetime | None, datetime | None] = (None, None)
         self._reach_read: float | None = None
 
@@ -62,13 +68,12 @@ class ReplaySource:
         max_age = max(MAX_AGE, timedelta(seconds=2.5 * max(longest, self._interval_s)))
         await self._known_hosts()
         then = await moment(self._database, at, max_age=max_age)
-        marks, _ = await timeline.marks(self._database, at - EVENTS_BACK, at, most=MOST_EVENTS)
         return replace(
             live,
             at=at,
             live=False,
             hosts=await self._views(live, then, max_age),
-            events=tuple(_event(mark) for mark in marks),
+            events=tuple(_event(mark) for mark in then.marks),
             lag_s=None,
             polling=PollingView(),
             version=next(_versions),
@@ -80,14 +85,14 @@ class ReplaySource:
         at, past = view.at, view.past or PastView()
         found = await self._findings.at(at)
         before: Mapping[str, HostHistory] = {}
-        if past.source:
+        if past.source and not all(each.history.times for each in view.hosts if each.sample):
             before = await histories(self._database, at)
         version, hosts = next(_versions), []
         for number, each in enumerate(view.hosts):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
             name = each.host.name
-            history = before.get(name, each.history)
+            history = each.history if each.history.times else before.get(name, each.history)
             hosts.append(replace(each, findings=found.get(name, {}), history=history, version=version))
         return replace(view, hosts=tuple(hosts), version=version, past=replace(past, whole=True))
 
@@ -114,8 +119,18 @@ class ReplaySource:
             self._reach_read = time.monotonic()
         return self._reach
 
+    def _as_then(self, host: Host, sample: HostSample | None, maintenance: bool) -> Host:
+        """Return the host as it was polled then: what is old is told by the pace of the data."""
+        pace = sample.interval_s if sample is not None else None
+        kept = self._then.get(host.name)
+        if kept is None or kept[0] is not host or kept[1] != pace or kept[2] != maintenance:
+            then = replace(host, interval_s=pace or host.interval_s, maintenance=maintenance, maintenance_until=None)
+            kept = self._then[host.name] = (host, pace, maintenance, then)
+        return kept[3]
+
     async def _views(self, live: FleetView, then: Moment, max_age: timedelta) -> tuple[HostView, ...]:
         hosts = {view.host.name: view.host for view in live.hosts}
+        lately = {view.host.name: view.history for view in live.hosts}
         gone = sorted((then.samples.keys() | then.states.keys()) - hosts.keys())
         everywhere = [*hosts.values(), *(self._hosts[name] for name in gone if name in self._hosts)]
         version, polled = next(_versions), bool(then.samples)
@@ -126,24 +141,13 @@ class ReplaySource:
             sample, last = then.samples.get(host.name), then.states.get(host.name)
             if sample is None and last is None and host.name not in hosts:
                 continue
-            views.append(_view(host, sample, last, (then.at, max_age, polled), version))
+            state, reason, detail, since = _state(sample, last, then.at, max_age, polled)
+            as_then = self._as_then(host, sample, state is HostState.MAINTENANCE)
+            history = _until(lately.get(host.name), then.at) or HostHistory()
+            views.append(
+                _make_view(as_then, state, reason, detail, since, sample, history, version, 0, None, None, _NOTHING)
+            )
         return tuple(views)
-
-
-def _view(
-    host: Host,
-    sample: HostSample | None,
-    last: Transition | None,
-    when: tuple[datetime, timedelta, bool],
-    version: int,
-) -> HostView:
-    state, reason, detail, since = _state(sample, last, *when)
-    pace = sample.interval_s if sample is not None else None
-    # As it was polled then: what is old is told by the pace of the data. Maintenance is read from the states.
-    then = replace(
-        host, interval_s=pace or host.interval_s, maintenance=state is HostState.MAINTENANCE, maintenance_until=None
-    )
-    return HostView(then, state, reason, detail, since, sample, version=version)
 
 
 def _state(
@@ -163,6 +167,15 @@ def _state(
         was = f"no data at that time; last known {last.new.value}, {last.ts:%Y-%m-%d %H:%M} UTC"
         return HostState.UNKNOWN, Reason.NONE, was, None
     return last.new, last.reason, last.detail, last.ts
+
+
+def _until(history: HostHistory | None, at: datetime) -> HostHistory | None:
+    """Return what the live history holds up to the moment; None where that does not reach back far enough."""
+    if history is None or len(history.times) < 2 or history.times[_FEW if len(history.times) > _FEW else -1] > at:
+        return None
+    end = bisect_right(history.times, at)
+    columns = (history.cpu, history.mem, history.net, history.load, history.disk, history.io, history.times)
+    return HostHistory(*(column[:end] for column in columns))  # type: ignore[arg-type]
 
 
 def _event(mark: Mark) -> EventLine:

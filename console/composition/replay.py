@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -29,7 +29,8 @@ _STILL_S = 0.2  # without a step; then what takes longer is read
 _READ_S = 15.0
 _LINE_FRESH_S = 30.0
 _CELLS = 120  # steps in the window of the time line
-_SHORTEST = timedelta(hours=1)
+_SHORTEST, _GRAIN = timedelta(hours=1), timedelta(seconds=30)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 log = structlog.get_logger("console.replay")
 
 
@@ -106,7 +107,9 @@ class Replayer:
         window = self._window(at, step)
         line = self._status.timeline
         if line is None or (line.start, line.stop) != window:
-            line = Timeline(*window)
+            # What is known of it already stands until the rest is read.
+            known = () if line is None else tuple(m for m in line.marks if window[0] <= m.ts < window[1])
+            line = Timeline(*window, known)
         kept = self._fresh(at)
         self._status = ReplayStatus(at, step, kept is None, "", line)
         if kept is not None:
@@ -159,8 +162,12 @@ class Replayer:
 
     async def _serve(self, at: datetime, wish: int) -> None:
         """Read the moment, then its neighbour, the time line, what takes longer; break off at the next wish."""
-        if self._fresh(at) is None:
+        kept = self._fresh(at)
+        if kept is None:
             await self._while_wanted(wish, lambda: self._moment(at), at, _PATIENCE_S)
+        elif self._status.reading:  # it was on its way already when it was wanted
+            self._status = replace(self._status, reading=False)
+            self._show(kept)
         step = self._status.step
         ahead, behind = (at + step, at - step) if self._forward else (at - step, at + step)
         await self._while_wanted(wish, lambda: self._ahead(ahead), ahead)
@@ -269,10 +276,10 @@ class Replayer:
         line = self._status.timeline
         if line is not None and line.stop - line.start == span and line.start <= at <= line.stop - span / 10:
             return line.start, line.stop
-        now = self._clock.now()
-        if line is not None and line.stop - line.start == span and line.start <= at <= line.stop and line.stop >= now:
-            return line.start, line.stop
-        stop = min(at + span / 2, now + step)
+        # The end is now, on a whole step: the window stays the same for as long as that.
+        grain = max(step, _GRAIN)
+        now = _EPOCH - (_EPOCH - self._clock.now()) // grain * grain
+        stop = min(at + span / 2, now)
         return stop - span, stop
 
     # What is kept and shown.

@@ -118,8 +118,9 @@ class TimeTravel(Requests):
         """Take shorter or longer steps; the window of the time line goes with them."""
         self._step = max(0, min(len(STEPS) - 1, self._step + longer))
         if self.services.replay.at is not None:
-            self.go(self.services.replay.at)
-        self.notify(f"a step in time is {step_name(self.step)}", timeout=2, markup=False)
+            self.go(self.services.replay.at)  # the time line says how long a step is
+        else:
+            self.notify(f"a step in time is {step_name(self.step)}", timeout=2, markup=False)
 
     def action_jump(self) -> None:
         from console.screens.jump import JumpDialog

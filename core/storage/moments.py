@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from core.models import (
@@ -17,6 +17,7 @@ from core.models import (
     HostSample,
     HostState,
     InterfaceFigures,
+    Mark,
     Reason,
     SystemFigures,
     Transition,
@@ -36,15 +37,15 @@ from core.storage.schema import (
     SYSTEM_COLUMNS,
     SampleTable,
 )
+from core.storage.timeline import CUSTOM_PLANS, marks_by
 
 SOURCES = ("raw", "1m", "1h")  # finest first
 _WIDTHS = {"raw": 0, "1m": MINUTE, "1h": HOUR}
 _LAST = {"mem_total", "size", "used", "available", "inodes_used"}  # of a bucket its last value is told, else the mean
 _WHOLE = {"mem_total", "mem_available", "swap_free", "size", "used", "available", "inodes_used"}
-# One probe of an index for each host and item: TimescaleDB's node that appends chunks costs twice what the probe does,
-# and a plan for any moment would look into every chunk.
-CUSTOM_PLANS = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"
+# One probe of an index for each host and item: TimescaleDB's node that appends chunks costs twice what the probe does.
 _NO_APPEND = "SELECT set_config('timescaledb.enable_chunk_append', 'off', true)"
+EVENTS_BACK, MOST_EVENTS = timedelta(days=1), 500
 _STATES = """
 SELECT h.name, t.ts, t.old, t.new, t.reason, t.detail
 FROM hosts h CROSS JOIN LATERAL (
@@ -68,6 +69,7 @@ class Moment:
     source: str = ""
     samples: Mapping[str, HostSample] = field(default_factory=dict)
     states: Mapping[str, Transition] = field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()  # of the day before, oldest first
 
 
 def _figure(table: SampleTable, column: str, figures: tuple[str, ...]) -> str:
@@ -118,13 +120,14 @@ async def moment(database: Database, at: datetime, *, max_age: timedelta = MAX_A
             row[0]: Transition(row[0], row[1], HostState(row[2]), HostState(row[3]), Reason(row[4]), row[5])
             for row in await connection.fetch(_STATES, at)
         }
+        marks, _ = await marks_by(connection, at - EVENTS_BACK, at, MOST_EVENTS)
         for source in SOURCES:
             age = max(max_age, timedelta(seconds=2 * _WIDTHS[source]))
             rows = await connection.fetch(_sql(HOST_SAMPLES, source), at - age, at)
             if rows:
                 items = await _items(connection, source, at - age - ITEM_AGE, at)
-                return Moment(at, source, await _samples(rows, items, source, at), states)
-    return Moment(at, states=states)
+                return Moment(at, source, await _samples(rows, items, source, at), states, marks)
+    return Moment(at, states=states, marks=marks)
 
 
 _Items = dict[str, dict[int, list[Any]]]
@@ -144,9 +147,15 @@ async def _items(connection: Any, source: str, low: datetime, at: datetime) -> _
     return found
 
 
+@lru_cache(maxsize=20_000)
+def _described(extra: str | None) -> tuple[str, str | None]:
+    """Return device and type of a filesystem: the same at every moment."""
+    known = json.loads(extra) if extra else {}
+    return known.get("device") or "", known.get("fstype")
+
+
 def _filesystem(row: Any) -> FilesystemFigures:
-    extra = json.loads(row[2]) if row[2] else {}
-    return _make_filesystem(row[1], extra.get("device") or "", extra.get("fstype"), *row[6:])
+    return _make_filesystem(row[1], *_described(row[2]), *row[6:])
 
 
 def _disk(row: Any) -> DiskFigures:
@@ -158,7 +167,7 @@ def _interface(row: Any) -> InterfaceFigures:
 
 
 async def _samples(rows: list[Any], items: _Items, source: str, at: datetime) -> dict[str, HostSample]:
-    width = timedelta(seconds=_WIDTHS[source])
+    width, kinds = timedelta(seconds=_WIDTHS[source]), [items[kind] for kind in ("fs", "disk", "net")]
     found = {}
     for number, row in enumerate(rows):
         if number % _AT_ONCE == 0:
@@ -166,10 +175,10 @@ async def _samples(rows: list[Any], items: _Items, source: str, at: datetime) ->
         ts: datetime = row[_AT["ts"]]
         # Items come in fewer frames than the rest: those of another time are not the sample's.
         low = ts - max(ITEM_AGE, width)
-        filesystems, disks, interfaces = (
-            tuple([item for when, item in items[kind].get(row[0], ()) if low < when <= ts]) or None
-            for kind in ("fs", "disk", "net")
-        )
+        filesystems, disks, interfaces = [
+            tuple([item for when, item in of_host[row[0]] if low < when <= ts]) or None if row[0] in of_host else None
+            for of_host in kinds
+        ]
         found[row[1]] = _make_sample(
             row[1],
             min(at, ts + width),

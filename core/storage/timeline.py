@@ -10,7 +10,6 @@ from typing import Any
 
 from core.models import Mark, MarkKind
 from core.storage.engine import Database
-from core.storage.moments import CUSTOM_PLANS
 from core.storage.queries import MAX_AGE
 from core.storage.rollups import oldest_raw
 from core.storage.schema import HOST_SAMPLES, HOUR
@@ -18,6 +17,8 @@ from core.storage.schema import HOST_SAMPLES, HOUR
 MOST_MARKS = 2000
 FARTHEST = timedelta(days=400)  # how far a mark is looked for
 BINS = 120  # parts of a time line that are looked at for data
+# A plan for any moment would look into every chunk.
+CUSTOM_PLANS = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"
 
 # Each gives ts, kind, severity, host, text with $1 < ts <= $2; whoever has more to mark adds a SELECT here.
 MARKS: tuple[str, ...] = (
@@ -48,7 +49,14 @@ async def marks(
     Where it was, the oldest are left out.
     """
     async with database.driver("read the time line") as connection:
-        rows = await connection.fetch(f"SELECT * FROM ({_ALL}) m ORDER BY ts DESC LIMIT $3", start, stop, most + 1)  # noqa: S608 - our own
+        return await marks_by(connection, start, stop, most)
+
+
+async def marks_by(
+    connection: Any, start: datetime, stop: datetime, most: int = MOST_MARKS
+) -> tuple[tuple[Mark, ...], bool]:
+    """Return the same over asyncpg's own connection, within another reading."""
+    rows = await connection.fetch(f"SELECT * FROM ({_ALL}) m ORDER BY ts DESC LIMIT $3", start, stop, most + 1)  # noqa: S608 - our own
     return tuple(_mark(row) for row in reversed(rows[:most])), len(rows) > most
 
 
