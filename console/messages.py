@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from textual.message import Message
 
-from core.models import FleetView, PlanRequest
+from core.models import FleetView, HostPlot, PlanRequest
 
 
 @dataclass
@@ -80,3 +82,14 @@ class Remark(Message):
 
     text: str
     severity: Literal["information", "warning", "error"] = "information"
+
+
+@dataclass
+class PlotWanted(Message):
+    """Read a host's past in [start, until); ``take`` gets the plot, or None and why there is none."""
+
+    host: str
+    start: datetime
+    until: datetime
+    points: int
+    take: Callable[[PlotWanted, HostPlot | None, str], None]

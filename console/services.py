@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest, SecretRequest
+from core.models import (
+    FleetView,
+    HostKeyReview,
+    HostPlot,
+    Mark,
+    Outcome,
+    Plan,
+    PlanRequest,
+    ReplayStatus,
+    SecretRequest,
+)
 
 if TYPE_CHECKING:  # it is there before the first paint, pydantic is not
     from pydantic import SecretStr
@@ -23,7 +33,7 @@ class ConsoleServices(Protocol):
 
     @property
     def view(self) -> FleetView:
-        """The newest live view; an empty one before the start."""
+        """The newest view, live or of the moment replayed; an empty one before the start."""
 
     @property
     def startup_lines(self) -> tuple[str, ...]:
@@ -90,3 +100,19 @@ class ConsoleServices(Protocol):
 
     def pause(self) -> bool:
         """Pause polling, or go on; return whether it is paused now."""
+
+    @property
+    def replay(self) -> ReplayStatus:
+        """Where the console stands in time."""
+
+    def go_to(self, at: datetime | None, step: timedelta) -> None:
+        """Show that moment, None for live; views come through ``post``. Raises where no database is connected.
+
+        While it is not live nothing can be applied, whoever asks; polling and storing go on.
+        """
+
+    async def mark_beside(self, at: datetime, *, later: bool, loud: bool = False) -> Mark | None:
+        """Return the mark after or before the moment; ``loud``: alerts and failing hosts alone."""
+
+    async def plot(self, host: str, start: datetime, stop: datetime, points: int) -> HostPlot:
+        """Return a host's past in [start, stop) in at most so many steps."""

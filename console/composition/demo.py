@@ -11,6 +11,8 @@ from pathlib import Path
 
 import structlog
 
+from console.composition.demo_past import PastStates
+from console.composition.oneshot import limits_of
 from console.composition.storage import start_demo_server
 from core.config import ApplicationSettings
 from core.database import Database
@@ -72,7 +74,10 @@ class DemoWorld:
         hosts = await self._hosts
         story = generate_history(hosts, days=_DAYS, step_s=_STEP_S, until=datetime.now(UTC))
         expected = int(len(hosts) * _DAYS * 86_400 / _STEP_S)
-        written = await write_history(database, hosts, story, self._say, expected=expected)
+        past = PastStates(limits_of(self._settings), _STEP_S)
+        written = await write_history(
+            database, hosts, past.watch(story), self._say, transitions=past.transitions, expected=expected
+        )
         if database.capability is None or not database.capability.compression:
             return f"{written} simulated samples of the last {_DAYS} days written by the demo"
         keeper = StorageChunks(database)

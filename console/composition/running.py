@@ -13,6 +13,7 @@ from console.composition.demo import DemoWorld, demo_settings
 from console.composition.held_inventory import HeldInventory
 from console.composition.inspecting import Choice, Extras, changed_extras, make_inspection
 from console.composition.oneshot import limits_of, make_factory, make_secrets
+from console.composition.replay import Replayer
 from console.composition.standing import Standing
 from console.composition.storage_lane import StorageLane
 from console.event_bridge import EventBridge
@@ -23,7 +24,7 @@ from core.events import EventBus, Notice, RoleChanged
 from core.exceptions import BusinessLogicError, InfrastructureException
 from core.inventory import Inventory
 from core.live_state import LiveState
-from core.models import Host, PollerRole, Reason
+from core.models import FleetView, Host, PollerRole, Reason
 from core.operations import Gate, Operations
 from core.polling.backoff import Backoff
 from core.polling.context import PollingContext
@@ -71,6 +72,9 @@ class Running:
             alerts=self.alerts,
         )
         self._choice = Choice(extras or Extras(), monitoring, self._tell)
+        self.replay = Replayer(
+            lambda: self.storage.database, self.live.current, self.gate, self.clock, polling.interval_s
+        )
         factory = make_factory(settings, self.keys, self.secrets)
         self.supervisor = PollingSupervisor(
             PollingContext(
@@ -95,6 +99,11 @@ class Running:
         self._fault = ""
         self._pause_wanted = asyncio.Event()
         self._standing = Standing(self)
+
+    @property
+    def view(self) -> FleetView:
+        """What the screen shows: the newest, or a moment of the past."""
+        return self.replay.shown or self.live.current()
 
     def operations(self) -> Operations:
         """What plans and applies; only with a database."""
@@ -122,8 +131,10 @@ class Running:
     async def run(self, post: Post) -> None:
         """Run until cancelled."""
         await self.bus.start()
+        through = self.replay.posting(post)
         async with asyncio.TaskGroup() as group:
-            group.create_task(EventBridge(self.bus, self.live, post, self._standing.refresh).run(), name="bridge")
+            group.create_task(EventBridge(self.bus, self.live, through, self._standing.refresh).run(), name="bridge")
+            group.create_task(self._apart("replay", self.replay.run()), name="replay")
             group.create_task(self._apart("fleet", self._fleet()), name="fleet")
             group.create_task(self._apart("storage", self.storage.run()), name="storage")
             group.create_task(self._apart("alerts", self.alerts.run()), name="alerts")

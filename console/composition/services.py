@@ -8,13 +8,23 @@ import logging
 import resource
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from console.services import Post, Progress
 from core.exceptions import BusinessLogicError, InfrastructureException
-from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest, SecretRequest
+from core.models import (
+    FleetView,
+    HostKeyReview,
+    HostPlot,
+    Mark,
+    Outcome,
+    Plan,
+    PlanRequest,
+    ReplayStatus,
+    SecretRequest,
+)
 from core.ports import SystemClock
 from core.redaction import redact_text
 
@@ -42,7 +52,7 @@ class LiveServices:
 
     @property
     def view(self) -> FleetView:
-        return self._running.live.current() if self._running else self._empty
+        return self._running.view if self._running else self._empty
 
     @property
     def startup_lines(self) -> tuple[str, ...]:
@@ -181,7 +191,7 @@ class LiveServices:
     def set_interval(self, host: str | None, seconds: float) -> None:
         if not self._running:
             return
-        names = [h.host.name for h in self.view.hosts] if host is None else [host]
+        names = [h.host.name for h in self._running.live.current().hosts] if host is None else [host]
         if host is None:
             self._interval_s = seconds
         for name in names:
@@ -191,6 +201,19 @@ class LiveServices:
         running = self._ready()
         running.set_paused(not running.supervisor.paused)
         return running.supervisor.paused
+
+    @property
+    def replay(self) -> ReplayStatus:
+        return self._running.replay.status if self._running else ReplayStatus()
+
+    def go_to(self, at: datetime | None, step: timedelta) -> None:
+        self._ready().replay.go(at, step)
+
+    async def mark_beside(self, at: datetime, *, later: bool, loud: bool = False) -> Mark | None:
+        return await self._ready().replay.mark_beside(at, later=later, loud=loud)
+
+    async def plot(self, host: str, start: datetime, stop: datetime, points: int) -> HostPlot:
+        return await self._ready().replay.plot(host, start, stop, points)
 
     def _ready(self) -> Running:
         if self._running is None:

@@ -13,6 +13,7 @@ class Pane(Widget):
     """Base of the panes; reads FleetViews and nothing else."""
 
     TITLE = ""
+    PAST = True  # what it shows is of the moment replayed; False: it shows now, whatever the time line says
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

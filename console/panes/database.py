@@ -30,6 +30,7 @@ class DatabasePane(Pane):
     """All sections at once where there is room, else one at a time; tab goes on to the next."""
 
     TITLE = "Database"
+    PAST = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "section(1)", "next section", show=False, id="database.section"),
         Binding("shift+tab", "section(-1)", "section before", show=False, id="database.section_before"),

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from console.messages import IntervalWanted, MaintenanceWanted, PaneLeft, PollWanted
+from console.messages import IntervalWanted, MaintenanceWanted, PaneLeft, PlotWanted, PollWanted
 from console.panes import host_findings as found
 from console.panes import host_sheet as sheet_of
 from console.panes.base import Pane
+from console.panes.host_plots import FIRST, POINTS, SPANS, zoomed
 from console.panes.host_sheet import Sheet
 from console.widgets.line import Line
 from console.widgets.linesview import LinesView
-from core.models import FleetView, HostView
+from core.models import FleetView, HostPlot, HostView
 
 _FIRST = ("processes",)
 _THEN = ("services", "containers", "drives", "zfs", "updates", "sessions", "ports")
@@ -34,12 +35,17 @@ class HostPane(Pane):
         Binding("plus,equals_sign", "interval(0.5)", "faster", key_display="+", show=False, id="host.faster"),
         Binding("minus", "interval(2.0)", "slower", key_display="-", show=False, id="host.slower"),
         Binding("b", "step(-1)", "previous host", show=False, id="host.previous"),
+        Binding("z", "zoom(-1)", "plots over a shorter time", show=False, id="host.zoom_in"),
+        Binding("Z", "zoom(1)", "plots over a longer time", show=False, id="host.zoom_out"),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.host = ""
         self.order: tuple[str, ...] = ()
+        self.zoom: int | None = None  # of SPANS; None: the live plots
+        self._asked: tuple[str, datetime, datetime] | None = None
+        self._plot: tuple[str, datetime, datetime, HostPlot | None, str] | None = None
 
     def compose(self) -> ComposeResult:
         yield LinesView(id="host-sheet", can_focus=True)
@@ -83,6 +89,7 @@ class HostPane(Pane):
         width, height = target.size
         if width < 20:
             return
+        self._want_plot()
         target.set_lines(self._lines(Sheet(width - 1, self.now, self.interval_s, self.utc, target.palette), height))
 
     def _lines(self, sheet: Sheet, height: int) -> list[Line]:
@@ -97,7 +104,7 @@ class HostPane(Pane):
             *sheet_of.header(view, sheet),
             *found.troubles(view, sheet),
             blank,
-            *sheet_of.plots(view, sheet, rows, columns),
+            *(self._past(sheet, rows, columns) or sheet_of.plots(view, sheet, rows, columns)),
             blank,
             *found.finding_lines(view, sheet, _FIRST),
             sheet_of.heading("FILESYSTEMS", sheet),
@@ -117,6 +124,52 @@ class HostPane(Pane):
             sheet_of.heading("POLLING ITSELF", sheet),
             *found.polling(view, self.view.polling, sheet),
         ]
+
+    # The plots of the past.
+    @property
+    def _span(self) -> tuple[str, timedelta] | None:
+        """What the plots cover; a moment of the past has no live ones."""
+        if self.zoom is None:
+            return None if self.view.live else SPANS[FIRST]
+        return SPANS[self.zoom]
+
+    def _want_plot(self) -> None:
+        """Ask for the window up to the moment shown, unless it is there or on its way."""
+        if (chosen := self._span) is None or not self.host:
+            return
+        until = self.view.at
+        if self.view.live:  # what a point covers is soon enough, and no sooner than a poll
+            every = max(5.0, chosen[1].total_seconds() / POINTS)
+            until = datetime.fromtimestamp((self.now.timestamp() // every + 1) * every, UTC)
+        wanted = (self.host, until - chosen[1], until)
+        if wanted != self._asked:
+            self._asked = wanted
+            self.post_message(PlotWanted(*wanted, POINTS, self.take_plot))
+
+    def take_plot(self, wanted: PlotWanted, plot: HostPlot | None, trouble: str) -> None:
+        """Draw what was asked for, unless something else was asked for since."""
+        if self._asked == (wanted.host, wanted.start, wanted.until):
+            self._plot = (wanted.host, wanted.start, wanted.until, plot, trouble)
+            self._draw()
+
+    def _past(self, sheet: Sheet, rows: int, columns: int) -> list[Line]:
+        if (chosen := self._span) is None or self._asked is None:
+            return []
+        plot, trouble, window = None, "", self._asked[1:]
+        if self._plot is not None and self._plot[0] == self.host and self._plot[2] - self._plot[1] == chosen[1]:
+            _, start, until, plot, trouble = self._plot  # the last one stands until the next is read
+            window = (start, until)
+        return zoomed(chosen[0], window, plot, trouble, sheet, (rows, columns))
+
+    def action_zoom(self, longer: int) -> None:
+        """Show a shorter or longer time; shorter than the shortest is the live plots again."""
+        if self.zoom is None:
+            self.zoom = FIRST if longer > 0 else FIRST - 1
+        elif self.zoom + longer < 0:
+            self.zoom = None
+        else:
+            self.zoom = min(self.zoom + longer, len(SPANS) - 1)
+        self._draw()
 
     def action_leave(self) -> None:
         self.post_message(PaneLeft())

@@ -15,18 +15,19 @@ from console.messages import HostWanted, PaneLeft
 from console.panes.base import Pane
 from console.panes.fleet import FleetPane
 from console.screens.keys import help_rows, hint_rows
-from console.screens.requests import Requests
 from console.screens.tabs import TABS, make_pane
+from console.screens.travel import TimeTravel
 from console.services import ConsoleServices
 from console.widgets.bars import KeyHints, Piece, TabLine
 from console.widgets.notices import NoticeLine
+from console.widgets.scrubber import Scrubber
 from console.widgets.statusline import StatusLine
 from core.models import DatabaseState, FleetView, PollerRole
 
 FOLLOW_S = 0.25
 
 
-class MainScreen(Requests):
+class MainScreen(TimeTravel):
     """Hands views to the pane shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -40,7 +41,6 @@ class MainScreen(Requests):
     def __init__(self, services: ConsoleServices) -> None:
         super().__init__(services)
         self._active = "fleet"
-        self._utc = True
         self._follow: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -48,6 +48,7 @@ class MainScreen(Requests):
         yield TabLine([(t.key, t.name, t.title) for t in TABS], id="tabs")
         with Container(id="body"):
             yield FleetPane(id="fleet")
+        yield Scrubber(id="scrubber")
         yield NoticeLine(id="notices")
         yield KeyHints(id="hints")
 
@@ -72,6 +73,7 @@ class MainScreen(Requests):
         pane = self.pane
         pane.interval_s = self.services.interval_s
         pane.update_view(view)
+        self.update_scrubber()
         self._update_bars()
 
     def _tick(self) -> None:
@@ -156,6 +158,7 @@ class MainScreen(Requests):
     def action_clock(self) -> None:
         self._utc = not self._utc
         self.pane.set_clock(self._utc)
+        self.update_scrubber()
         self._tick()
 
     def action_help(self) -> None:

@@ -44,12 +44,20 @@ class Requests(Screen[None]):
     def _tick(self) -> None:
         raise NotImplementedError
 
+    def refused(self) -> bool:
+        """Say why nothing may be asked for now, and return whether that is so."""
+        return False
+
     def on_plan_wanted(self, message: PlanWanted) -> None:
+        if self.refused():
+            return
         self.run_worker(self._plan(message), exit_on_error=True, group="plan", exclusive=True)
 
     def on_maintenance_wanted(self, message: MaintenanceWanted) -> None:
         from console.screens.maintenance import MaintenanceDialog, ending
 
+        if self.refused():
+            return
         if (request := ending(message.hosts, self.services.view)) is not None:
             self.on_plan_wanted(PlanWanted(request))
             return
@@ -99,10 +107,14 @@ class Requests(Screen[None]):
         self.on_poll_wanted(PollWanted(None))
 
     def on_poll_wanted(self, message: PollWanted) -> None:
+        if self.refused():
+            return
         self.services.poll_now(message.host)
         self.notify(f"polling {clean(message.host) if message.host else 'all hosts'} now", timeout=2, markup=False)
 
     def on_interval_wanted(self, message: IntervalWanted) -> None:
+        if self.refused():
+            return
         own = next((each.host.interval_s for each in self.services.view.hosts if each.host.name == message.host), None)
         now = self._interval.get(message.host, own or self.services.interval_s)
         wanted = min(MAX_INTERVAL_S, max(MIN_INTERVAL_S, round(now * message.factor, 1)))
@@ -111,6 +123,8 @@ class Requests(Screen[None]):
         self.notify(f"{clean(message.host or 'all hosts')}: every {wanted:g} s", timeout=2, markup=False)
 
     def action_pause(self) -> None:
+        if self.refused():
+            return
         try:
             paused = self.services.pause()
         except InfrastructureException as error:
@@ -121,6 +135,8 @@ class Requests(Screen[None]):
 
     def action_unlock(self) -> None:
         """Ask for ten minutes of write mode, or go back to read-only."""
+        if self.refused():
+            return
         if self.services.read_only:
             from console.screens.dialogs import UnlockDialog
 

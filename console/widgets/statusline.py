@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
-from console.formatting import age, clean, number, span
+from console.formatting import age, clean, moment, number, span
 from console.widgets.bars import OneLine, Piece
 from console.widgets.line import Line
 from console.widgets.severity import DATABASE_STATES, EVENT_GLYPHS, HOST_STATES
@@ -69,7 +69,7 @@ class StatusLine(OneLine):
     def _live(self) -> Piece:
         look = self.palette
         if not self.view.live:
-            return f"PAST {self.view.at:%m-%d %H:%M:%S}", look.badge_warn
+            return f"REPLAY {moment(self.view.at, self.utc, '%m-%d %H:%M:%S')}", look.badge_warn
         return ("PAUSED", look.badge_warn) if self.paused else ("LIVE", look.badge_ok)
 
     def _gate(self, detail: int) -> Piece:

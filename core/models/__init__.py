@@ -52,6 +52,7 @@ from core.models.hosts import (
 )
 from core.models.inspection import HostFinding, PollingFigures, PollingView
 from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
+from core.models.replay import HostPlot, Mark, MarkKind, PastView, ReplayStatus, Timeline
 
 __all__ = [
     "RAW_TABLES",
@@ -76,6 +77,7 @@ __all__ = [
     "HostFinding",
     "HostHistory",
     "HostKeyReview",
+    "HostPlot",
     "HostSample",
     "HostState",
     "HostView",
@@ -83,7 +85,10 @@ __all__ = [
     "InterfaceFigures",
     "JobInfo",
     "Level",
+    "Mark",
+    "MarkKind",
     "Outcome",
+    "PastView",
     "Perfdatum",
     "Plan",
     "PlanRequest",
@@ -96,12 +101,14 @@ __all__ = [
     "PortFigures",
     "ProcessFigures",
     "Reason",
+    "ReplayStatus",
     "SecretRequest",
     "SectionStatus",
     "ServiceFigures",
     "SessionFigures",
     "StorageMode",
     "SystemFigures",
+    "Timeline",
     "Transition",
     "UpdateFigures",
     "VdevFigures",

@@ -11,6 +11,7 @@ from core.models.alerts import Alert
 from core.models.database import DatabaseView, WriterStats
 from core.models.hosts import HostKeyReview, HostView, SecretRequest
 from core.models.inspection import PollingView
+from core.models.replay import PastView
 
 
 class PollerRole(StrEnum):
@@ -52,3 +53,4 @@ class FleetView:
     polling: PollingView = PollingView()
     version: int = 0
     alerts: tuple[Alert, ...] = ()  # worst first; those that are over stand last for an hour
+    past: PastView | None = None  # of a moment that is over: what it was made of

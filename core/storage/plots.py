@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.models import HostHistory
+from core.models import HostHistory, HostPlot
 from core.storage.engine import Database
 from core.storage.rollups import bucket_sql, floor
 from core.storage.schema import (
@@ -32,24 +32,17 @@ _HOST_ID = text("SELECT host_id FROM hosts WHERE name = :name")
 _MADE = {
     "sum": "CAST(sum({f}) AS float8)",
     "count": "count({f})",
+    "min": "min({f})",
     "max": "max({f})",
     "last": "(array_agg({f} ORDER BY ts DESC))[1]",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class HostPlot:
-    """A host's past in steps of ``step_s`` seconds; ``source``: where its own figures are from, raw, 1m or 1h."""
-
-    history: HostHistory
-    source: str
-    step_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class _Part:
     """The figures that one table gives: how a step is made of raw rows, and of buckets with the columns needed.
 
+    ``raw_by`` and ``rolled_by`` are what is made of all items of a moment or a bucket first, where that is wanted.
     Everything is float8: extract() and 100.0 would make it numeric, ten times slower.
     """
 
@@ -57,30 +50,49 @@ class _Part:
     raw: str
     needed: tuple[tuple[str, str], ...]
     rolled: str
+    raw_by: str = ""
+    rolled_by: str = ""
 
     def rollup(self, source: str) -> str:
         return ROLLUP[f"{self.table.name}_{source}"].name
 
 
+def _pairs(figures: Sequence[str], kinds: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return tuple(product(figures, kinds))
+
+
 _PARTS = (
     _Part(
         HOST_SAMPLES,
-        "avg(cpu_pct) AS cpu, avg(load1) AS load, "
-        "100 * (1 - avg(mem_available::float8) / NULLIF(avg(mem_total::float8), 0)) AS mem",
-        (*((f, kind) for f in ("cpu_pct", "load1", "mem_available", "mem_total") for kind in ("sum", "count")),),
+        "avg(cpu_pct) AS cpu, min(cpu_pct) AS cpu_low, max(cpu_pct) AS cpu_high, "
+        "avg(load1) AS load, min(load1) AS load_low, max(load1) AS load_high, "
+        "100 * (1 - avg(mem_available::float8) / NULLIF(avg(mem_total::float8), 0)) AS mem, "
+        "100 * (1 - max(mem_available)::float8 / NULLIF(max(mem_total), 0)) AS mem_low, "
+        "100 * (1 - min(mem_available)::float8 / NULLIF(max(mem_total), 0)) AS mem_high",
+        _pairs(("cpu_pct", "load1", "mem_available", "mem_total"), ("sum", "count", "min", "max")),
         "sum(cpu_pct_sum) / NULLIF(sum(cpu_pct_count), 0)::float8 AS cpu, "
+        "min(cpu_pct_min) AS cpu_low, max(cpu_pct_max) AS cpu_high, "
         "sum(load1_sum) / NULLIF(sum(load1_count), 0)::float8 AS load, "
+        "min(load1_min) AS load_low, max(load1_max) AS load_high, "
         "100 * (1 - sum(mem_available_sum)::float8 / NULLIF(sum(mem_available_count), 0)::float8 "
-        "/ (NULLIF(sum(mem_total_sum), 0)::float8 / NULLIF(sum(mem_total_count), 0)::float8)) AS mem",
+        "/ (NULLIF(sum(mem_total_sum), 0)::float8 / NULLIF(sum(mem_total_count), 0)::float8)) AS mem, "
+        "100 * (1 - max(mem_available_max)::float8 / NULLIF(max(mem_total_max), 0)) AS mem_low, "
+        "100 * (1 - min(mem_available_min)::float8 / NULLIF(max(mem_total_max), 0)) AS mem_high",
     ),
-    # A host's rates are summed over its interfaces in each bucket before they are averaged over the step.
+    # A host's rates are summed over its interfaces in each bucket before they are averaged over the step; the least and
+    # the greatest of a bucket are the interfaces' own, summed: bounds, and exact where one interface carries it all.
     _Part(
         INTERFACE_SAMPLES,
-        "sum(coalesce(rx_bps, 0) + coalesce(tx_bps, 0)) "
-        "/ NULLIF(count(DISTINCT ts) FILTER (WHERE rx_bps IS NOT NULL OR tx_bps IS NOT NULL), 0) AS net",
-        (*((f, kind) for f in ("rx_bps", "tx_bps") for kind in ("sum", "count")),),
+        "avg(net) AS net, min(net) AS net_low, max(net) AS net_high",
+        _pairs(("rx_bps", "tx_bps"), ("sum", "count", "min", "max")),
+        "avg(net) AS net, min(net_low) AS net_low, max(net_high) AS net_high",
+        "sum(coalesce(rx_bps, 0) + coalesce(tx_bps, 0)) FILTER (WHERE rx_bps IS NOT NULL OR tx_bps IS NOT NULL) AS net",
         "sum(coalesce(rx_bps_sum / NULLIF(rx_bps_count, 0), 0) + coalesce(tx_bps_sum / NULLIF(tx_bps_count, 0), 0)) "
-        "/ NULLIF(count(DISTINCT bucket) FILTER (WHERE rx_bps_count + tx_bps_count > 0), 0) AS net",
+        "FILTER (WHERE rx_bps_count + tx_bps_count > 0)::float8 AS net, "
+        "sum(coalesce(rx_bps_min, 0) + coalesce(tx_bps_min, 0)) "
+        "FILTER (WHERE rx_bps_count + tx_bps_count > 0) AS net_low, "
+        "sum(coalesce(rx_bps_max, 0) + coalesce(tx_bps_max, 0)) "
+        "FILTER (WHERE rx_bps_count + tx_bps_count > 0) AS net_high",
     ),
     _Part(
         FILESYSTEM_SAMPLES,
@@ -90,7 +102,8 @@ _PARTS = (
     ),
     _Part(DISK_SAMPLES, "max(busy_pct) AS io", (("busy_pct", "max"),), "max(busy_pct_max) AS io"),
 )
-_FIGURES = ("cpu", "mem", "load", "net", "disk", "io")
+_FIGURES, _RANGED = ("cpu", "mem", "load", "net", "disk", "io"), ("cpu", "mem", "load", "net")
+_BOUNDS = tuple(f"{figure}_{end}" for figure in _RANGED for end in ("low", "high"))
 
 
 def preferred(span: timedelta, step_s: float) -> str:
@@ -151,7 +164,7 @@ def _part_sql(part: _Part, source: str, *, rolled: bool) -> str:
     item = "item_id, " if part.table.kind else ""
     raw = f"{part.table.name} WHERE host_id = :host AND ts >= :edge AND ts < :stop"
     if source == "raw":
-        rows, at, figures = raw, "ts", part.raw
+        rows, at, figures, by = raw, "ts", part.raw, part.raw_by
     else:
         made = ", ".join(f"{_MADE[kind].format(f=f)} AS {f}_{kind}" for f, kind in part.needed)
         rows = f"SELECT {bucket_sql(WIDTHS[source])} AS bucket, {item}{made} FROM {raw}"  # noqa: S608 - our own names
@@ -163,7 +176,9 @@ def _part_sql(part: _Part, source: str, *, rolled: bool) -> str:
                 f"SELECT bucket, {item}{names} FROM {part.rollup(source)} "  # noqa: S608 - our own names
                 f"WHERE host_id = :host AND bucket >= :low AND bucket < :edge UNION ALL {rows}"
             )
-        rows, at, figures = f"({rows}) s", "bucket", part.rolled
+        rows, at, figures, by = f"({rows}) s", "bucket", part.rolled, part.rolled_by
+    if by:
+        rows = f"(SELECT {at}, {by} FROM {rows} GROUP BY 1) s"  # noqa: S608 - our own names
     return (
         f"SELECT CAST(floor(date_part('epoch', {at} - :start) / :step) AS int) AS bin, {figures} "  # noqa: S608 - our own names
         f"FROM {rows} GROUP BY 1"
@@ -181,7 +196,7 @@ async def host_history(
     step = max(10.0, (stop - start).total_seconds() / max(1, points))
     chosen = source or preferred(stop - start, step)
     begin = start
-    values: dict[str, dict[int, float]] = {figure: {} for figure in _FIGURES}
+    values: dict[str, dict[int, float]] = {figure: {} for figure in (*_FIGURES, *_BOUNDS)}
     async with database.connect(f"read the past of {host}") as connection:
         host_id = await connection.scalar(_HOST_ID, {"name": host})
         if host_id is not None:
@@ -197,7 +212,9 @@ async def host_history(
     count = int((stop - begin) / timedelta(seconds=step)) + 1
     times = tuple(begin + timedelta(seconds=step * number) for number in range(count))
     columns = {figure: tuple(found.get(number) for number in range(count)) for figure, found in values.items()}
-    return HostPlot(HostHistory(**columns, times=times), chosen, step)
+    low, high = ({f: columns[f"{f}_{end}"] for f in _RANGED} for end in ("low", "high"))
+    mean = HostHistory(**{figure: columns[figure] for figure in _FIGURES}, times=times)
+    return HostPlot(mean, chosen, step, HostHistory(**low, times=times), HostHistory(**high, times=times))
 
 
 async def _pick(

@@ -13,16 +13,20 @@ from core.exceptions import BusinessLogicError, ValidationError
 from core.models import (
     FleetView,
     HostKeyReview,
+    HostPlot,
+    Mark,
     Outcome,
     Plan,
     PlanRequest,
     PlanTarget,
     PollerRole,
+    ReplayStatus,
     SecretRequest,
     WriterStats,
 )
 from tests.console.fake_database import make_chunks, make_database, partitions
 from tests.console.fake_fleet import NAMES, make_events, make_host, make_reviews, troubled
+from tests.console.fake_past import make_marks, make_past, make_plot, make_timeline
 
 
 class FakeServices:
@@ -64,6 +68,8 @@ class FakeServices:
         self._post: Post | None = None
         self._task: asyncio.Task[None] | None = None
         self.chunks = make_chunks(datetime.now(UTC))
+        self.replay = ReplayStatus()
+        self.no_past = ""
 
     def make_view(self) -> FleetView:
         """Return the fleet at the present step."""
@@ -202,3 +208,28 @@ class FakeServices:
     def pause(self) -> bool:
         self.paused = not self.paused
         return self.paused
+
+    # Time travel.
+    def go_to(self, at: datetime | None, step: timedelta) -> None:
+        if self.no_past:
+            raise BusinessLogicError(self.no_past)
+        if at is None or at >= datetime.now(UTC):
+            self.replay = ReplayStatus(step=step)
+            self.push(self._live)
+            return
+        if self.replay.at is None:
+            self._live = self.view
+        self.replay = ReplayStatus(at, step, timeline=make_timeline(at, step))
+        self.push(make_past(self._live, at))
+
+    async def mark_beside(self, at: datetime, *, later: bool, loud: bool = False) -> Mark | None:
+        now = datetime.now(UTC)
+        found = [mark for mark in make_marks(now) if not loud or mark.severity != "info"]
+        if later:
+            return next((mark for mark in found if mark.ts > at), None)
+        return next((mark for mark in reversed(found) if mark.ts < at), None)
+
+    async def plot(self, host: str, start: datetime, stop: datetime, points: int) -> HostPlot:
+        if self.no_past:
+            raise BusinessLogicError(self.no_past)
+        return make_plot(host, start, stop, points)
