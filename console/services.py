@@ -6,7 +6,17 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest, SecretRequest
+from core.models import (
+    FleetView,
+    HostKeyReview,
+    LogFeed,
+    LogSource,
+    Outcome,
+    Plan,
+    PlanRequest,
+    SavedCommand,
+    SecretRequest,
+)
 
 if TYPE_CHECKING:  # it is there before the first paint, pydantic is not
     from pydantic import SecretStr
@@ -90,3 +100,12 @@ class ConsoleServices(Protocol):
 
     def pause(self) -> bool:
         """Pause polling, or go on; return whether it is paused now."""
+
+    async def follow_logs(self, source: LogSource, feed: LogFeed) -> None:
+        """Follow a log into the feed until cancelled or ended; what goes wrong is told in the feed."""
+
+    async def saved_commands(self, hosts: Sequence[str]) -> tuple[SavedCommand, ...]:
+        """Return the saved commands that are for all these hosts."""
+
+    def ssh_argv(self, host: str) -> tuple[str, ...]:
+        """Return the words of the user's own ssh that reach the host interactively."""

@@ -10,6 +10,7 @@ import structlog
 
 from console.composition.demo import DemoWorld, demo_settings
 from console.composition.held_inventory import HeldInventory
+from console.composition.hostreach import Reach
 from console.composition.inspecting import Extras, make_inspection
 from console.composition.losses import Losses
 from console.composition.oneshot import limits_of, make_factory, make_secrets
@@ -55,6 +56,8 @@ class Running:
         self.keys = HostKeyReviews(settings.ssh.known_hosts)
         self.secrets = make_secrets(settings, say)
         self.world = DemoWorld(settings, say) if demo else None
+        factory = make_factory(settings, self.keys, self.secrets)
+        self.reach = Reach(lambda: self._listed, factory, lambda name: self.supervisor.session(name), settings)
         self.storage = StorageLane(
             settings,
             bus=self.bus,
@@ -65,8 +68,8 @@ class Running:
             on_role=self._role,
             world=self.world,
             inventory=HeldInventory(lambda: self._listed, self._hold) if self.world else None,
+            reach=self.reach,
         )
-        factory = make_factory(settings, self.keys, self.secrets)
         self.supervisor = PollingSupervisor(
             PollingContext(
                 factory=factory,

@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING
 
 from console.services import Post, Progress
 from core.exceptions import BusinessLogicError, InfrastructureException
-from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest, Reason, SecretRequest
+from core.models import (
+    FleetView,
+    HostKeyReview,
+    LogFeed,
+    LogSource,
+    Outcome,
+    Plan,
+    PlanRequest,
+    Reason,
+    SavedCommand,
+    SecretRequest,
+)
 from core.ports import SystemClock
 from core.redaction import redact_text
 
@@ -200,6 +211,15 @@ class LiveServices:
         running = self._ready()
         running.set_paused(not running.supervisor.paused)
         return running.supervisor.paused
+
+    async def follow_logs(self, source: LogSource, feed: LogFeed) -> None:
+        await self._ready().reach.follow_logs(source, feed)
+
+    async def saved_commands(self, hosts: Sequence[str]) -> tuple[SavedCommand, ...]:
+        return await self._ready().reach.saved_commands(hosts)
+
+    def ssh_argv(self, host: str) -> tuple[str, ...]:
+        return self._ready().reach.ssh_argv(host)
 
     def _ready(self) -> Running:
         if self._running is None:

@@ -14,7 +14,7 @@ from core.events import EventBus
 from core.exceptions import ConfigurationError, InfrastructureException
 from core.inventory.keeper import InventoryFile
 from core.operations import Gate, Operations
-from core.ports import InventoryKeeper
+from core.ports import HostReach, InventoryKeeper
 from core.storage.audit import StorageAudit
 from core.storage.chunks import StorageChunks
 from core.storage.servers import EmbeddedServer, ManagedServer, WasmServer, wasm_missing
@@ -39,6 +39,7 @@ def storage_of(
     bus: EventBus,
     gate: Gate,
     inventory: InventoryKeeper | None = None,
+    reach: HostReach | None = None,
 ) -> Storage:
     """Join the parts that act on an open database."""
     keeper, audit = StorageChunks(database), StorageAudit(database)
@@ -50,6 +51,7 @@ def storage_of(
         gate=gate,
         capability=lambda: database.capability,
         inventory=inventory or InventoryFile(settings.inventory_file),
+        reach=reach,
     )
     return Storage(database, keeper, audit, operations)
 

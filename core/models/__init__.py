@@ -49,6 +49,7 @@ from core.models.hosts import (
     SystemFigures,
     Transition,
 )
+from core.models.hostwork import HostResult, LogFeed, LogRecord, LogSource, SavedCommand
 from core.models.inspection import HostFinding, PollingFigures, PollingView
 from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
 
@@ -72,6 +73,7 @@ __all__ = [
     "HostFinding",
     "HostHistory",
     "HostKeyReview",
+    "HostResult",
     "HostSample",
     "HostState",
     "HostView",
@@ -79,6 +81,9 @@ __all__ = [
     "InterfaceFigures",
     "JobInfo",
     "Level",
+    "LogFeed",
+    "LogRecord",
+    "LogSource",
     "Outcome",
     "Perfdatum",
     "Plan",
@@ -92,6 +97,7 @@ __all__ = [
     "PortFigures",
     "ProcessFigures",
     "Reason",
+    "SavedCommand",
     "SecretRequest",
     "SectionStatus",
     "ServiceFigures",
