@@ -14,8 +14,8 @@ from console.formatting import clean
 from console.messages import HostWanted, PaneLeft
 from console.panes.base import Pane
 from console.panes.fleet import FleetPane
+from console.screens.host_requests import HostRequests
 from console.screens.keys import help_rows, hint_rows
-from console.screens.requests import Requests
 from console.screens.tabs import TABS, make_pane
 from console.services import ConsoleServices
 from console.widgets.bars import KeyHints, Piece, TabLine
@@ -26,7 +26,7 @@ from core.models import DatabaseState, FleetView, PollerRole
 FOLLOW_S = 0.25
 
 
-class MainScreen(Requests):
+class MainScreen(HostRequests):
     """Hands views to the pane shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -13,11 +13,15 @@ from core.exceptions import BusinessLogicError, ValidationError
 from core.models import (
     FleetView,
     HostKeyReview,
+    LogFeed,
+    LogRecord,
+    LogSource,
     Outcome,
     Plan,
     PlanRequest,
     PlanTarget,
     PollerRole,
+    SavedCommand,
     SecretRequest,
     WriterStats,
 )
@@ -64,6 +68,13 @@ class FakeServices:
         self._post: Post | None = None
         self._task: asyncio.Task[None] | None = None
         self.chunks = make_chunks(datetime.now(UTC))
+        self.followed: list[LogSource] = []
+        self.unfollowed: list[LogSource] = []
+        self.log_records: tuple[LogRecord, ...] = ()
+        self.log_note = ""
+        self.commands: tuple[SavedCommand, ...] = ()
+        self.commands_fault = ""
+        self.ssh: tuple[str, ...] = ("true",)
 
     def make_view(self) -> FleetView:
         """Return the fleet at the present step."""
@@ -202,3 +213,22 @@ class FakeServices:
     def pause(self) -> bool:
         self.paused = not self.paused
         return self.paused
+
+    # Hosts acted on.
+
+    async def follow_logs(self, source: LogSource, feed: LogFeed) -> None:
+        self.followed.append(source)
+        feed.say("following", self.log_note)
+        feed.add(self.log_records)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.unfollowed.append(source)
+
+    async def saved_commands(self, hosts: Sequence[str]) -> tuple[SavedCommand, ...]:
+        if self.commands_fault:
+            raise ValidationError(self.commands_fault)
+        return self.commands
+
+    def ssh_argv(self, host: str) -> tuple[str, ...]:
+        return self.ssh
