@@ -80,7 +80,7 @@ class HostRequests(Requests):
         if code == 0:
             self.notify(f"back from {clean(host)}", timeout=3, markup=False)
         else:
-            text = f"ssh to {clean(host)} ended with {code}" + ("; it could not connect" if code == 255 else "")
+            text = f"ssh to {clean(host)} ended with {code}"
             self.notify(text, severity="warning", timeout=8, markup=False)
 
     def on_copy_file_wanted(self, message: CopyFileWanted) -> None:

@@ -62,6 +62,15 @@ def grouped(results: Sequence[HostResult]) -> list[Group]:
     return [Group(tuple(each)) for each in sorted(groups.values(), key=lambda all: (-len(all), all[0].ok))]
 
 
+class ResultSheet(LinesView):
+    """The answers; drawn anew when its own size is another one."""
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        if isinstance(self.screen, ResultScreen):
+            self.call_after_refresh(self.screen.draw)
+
+
 class ResultScreen(Cover[None]):
     """The groups as columns where there is room, else one after the other by tab."""
 
@@ -82,16 +91,13 @@ class ResultScreen(Cover[None]):
         with Vertical(id="log"):
             yield Static(clean(self._title), classes="dialog-title", markup=False)
             yield Static(id="result-head", markup=False)
-            yield LinesView(id="result-sheet", can_focus=True)
+            yield ResultSheet(id="result-sheet", can_focus=True)
             yield Static(id="log-note", markup=False)
 
     def on_mount(self) -> None:
         self.query_one("#result-sheet", LinesView).focus()
         self.query_one("#result-head", Static).update(self._head())
-        self.call_after_refresh(self._draw)
-
-    def on_resize(self, event: events.Resize) -> None:
-        self.call_after_refresh(self._draw)
+        self.call_after_refresh(self.draw)
 
     @property
     def columns(self) -> int:
@@ -112,7 +118,8 @@ class ResultScreen(Cover[None]):
             )
         return "; ".join(words)
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Put the groups at hand onto the sheet, as many beside each other as it has room for."""
         if not self.is_mounted or not self.groups:
             return
         sheet = self.query_one("#result-sheet", LinesView)
@@ -160,7 +167,7 @@ class ResultScreen(Cover[None]):
         most = max(0, len(self.groups) - self.columns)
         if most:
             self.at = (self.at + step) % (most + 1)
-            self._draw()
+            self.draw()
 
     def action_copy(self) -> None:
         parts = [f"== {group.names} ==\n" + "\n".join(group.text) for group in self.groups]

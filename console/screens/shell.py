@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,9 @@ from typing import Any
 from textual.app import App, SuspendNotSupported
 
 from core.exceptions import BusinessLogicError, ConfigurationError
+
+_SSH_FAILED = 255  # ssh(1): an error of its own, not of what it ran
+_READ_S = 60.0
 
 
 async def hand_over(app: App[Any], argv: Sequence[str], host: str) -> int:
@@ -34,6 +38,9 @@ async def hand_over(app: App[Any], argv: Sequence[str], host: str) -> int:
                         if process.returncode is None:
                             process.terminate()
                             await process.wait()
+                if code == _SSH_FAILED:
+                    app_says(f"jumpwatch: {argv[0]} failed, as it says above; enter brings the console back")
+                    await _enter()
             except FileNotFoundError:
                 fault = f"there is no {argv[0]} on this machine: install the OpenSSH client"
             except OSError as error:
@@ -43,6 +50,24 @@ async def hand_over(app: App[Any], argv: Sequence[str], host: str) -> int:
     if fault:
         raise ConfigurationError(fault, operation="shell")
     return code
+
+
+async def _enter() -> None:
+    """Wait for a line on the terminal, a minute at most: what a program said last must not be wiped away unread."""
+    loop, pressed = asyncio.get_running_loop(), asyncio.Event()
+    fd = sys.__stdin__.fileno() if sys.__stdin__ is not None else -1
+    try:
+        loop.add_reader(fd, pressed.set)
+    except (OSError, ValueError):
+        return
+    try:
+        async with asyncio.timeout(_READ_S):
+            await pressed.wait()
+        os.read(fd, 4096)
+    except (TimeoutError, OSError):
+        return
+    finally:
+        loop.remove_reader(fd)
 
 
 def app_says(text: str) -> None:

@@ -25,8 +25,8 @@ _DOWN = frozenset({"reboot", "shutdown", "poweroff", "halt"})
 _DOWN_VERBS = frozenset({"reboot", "soft-reboot", "poweroff", "halt", "kexec"})
 _ID = "echo @jw uid; id -u; "
 _UNIT_LOOK = (
-    _ID + "if [ -d /run/systemd/system ]; then echo @jw systemd; systemctl show -p Id -p LoadState -p ActiveState "
-    '-p SubState -p Result -p MainPID -p NRestarts -p StateChangeTimestamp -- "$1" 2>&1; '
+    _ID + "if command -v systemctl >/dev/null 2>&1; then echo @jw systemd; systemctl show -p Id -p LoadState "
+    '-p ActiveState -p SubState -p Result -p MainPID -p NRestarts -p StateChangeTimestamp -- "$1" 2>&1; '
     'elif command -v rc-service >/dev/null 2>&1; then echo @jw openrc; rc-service "$1" status 2>&1; '
     "else echo @jw none; fi; echo @jw end"
 )
@@ -35,8 +35,9 @@ _CONTAINER_LOOK = (
     '--format "{{.State.Status}}|{{.State.StartedAt}}|{{.RestartCount}}" -- "$3" 2>&1; echo @jw exit $?; echo @jw end'
 )
 _REBOOT_LOOK = (
-    _ID + "[ -d /run/systemd/system ] && echo @jw systemd; echo @jw boot; cat /proc/sys/kernel/random/boot_id; "
-    "echo @jw uptime; cat /proc/uptime; echo @jw who; who 2>&1; echo @jw end"
+    _ID + "if command -v systemctl >/dev/null 2>&1; then echo @jw systemd; fi; "
+    "echo @jw boot; cat /proc/sys/kernel/random/boot_id; echo @jw uptime; cat /proc/uptime; "
+    "echo @jw who; who 2>&1; echo @jw end"
 )
 _PLAIN_LOOK = _ID + "echo @jw end"
 

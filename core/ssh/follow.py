@@ -64,7 +64,7 @@ class FollowedCommand(asyncssh.SSHClientSession[bytes]):
                 if self._error is not None:
                     raise map_error(self._error, self._place, hostname=self._host, greeted=True, operation="follow")
                 return None
-        if self._paused and self._chan is not None and not self._chan.is_closing():
+        if self._paused and self._chan is not None:  # also where it is closing: what came before is still held in it
             self._paused = False
             self._chan.resume_reading()
         return out, err

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from console.screens.logs import LogList, LogScreen
-from core.models import LogRecord, LogSource
-from tests.console.driving import running, screen_text, type_text, until
+from core.models import LogRecord
+from tests.console.driving import running, screen_text, until
 from tests.console.fake_services import FakeServices
 
 AT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)

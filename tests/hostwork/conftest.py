@@ -24,6 +24,19 @@ def tools(tmp_path: Path) -> Path:
     """The folder of played programs; it comes first on the host's PATH."""
     folder = tmp_path / "tools"
     folder.mkdir()
+    for name in (
+        "systemctl",
+        "reboot",
+        "shutdown",
+        "poweroff",
+        "halt",
+        "init",
+        "docker",
+        "podman",
+        "sudo",
+        "journalctl",
+    ):
+        play(folder, name, "exit 97")  # a test's sshd runs on this very machine: none of these may be the real one
     return folder
 
 
@@ -42,11 +55,12 @@ def play(tools: Path, name: str, text: str) -> None:
     path.chmod(0o755)
 
 
-class NewSessions:
-    """Port HostReach over the real factory: a connection for each session, or one that is kept for all."""
+class KeptSessions:
+    """Port HostReach over the real factory: one connection a host, kept as a poller keeps it."""
 
     def __init__(self, factory: AsyncSSHFactory, hosts: Sequence[Host]) -> None:
         self._factory, self._hosts = factory, {host.name: host for host in hosts}
+        self._kept: dict[str, HostSession] = {}
 
     def host(self, name: str) -> Host:
         if name not in self._hosts:
@@ -55,21 +69,29 @@ class NewSessions:
 
     @asynccontextmanager
     async def session(self, name: str) -> AsyncIterator[HostSession]:
-        session = await self._factory.connect(self.host(name))
-        try:
-            yield session
-        finally:
+        if name not in self._kept:
+            self._kept[name] = await self._factory.connect(self.host(name))
+        yield self._kept[name]
+
+    async def close(self) -> None:
+        for session in self._kept.values():
             await session.close()
 
 
-MakeReach = Callable[..., NewSessions]
+MakeReach = Callable[..., KeptSessions]
 
 
 @pytest.fixture
-def make_reach(sshd: RealSshd, make_factory: Callable[..., AsyncSSHFactory], keys: HostKeyReviews) -> MakeReach:
+async def make_reach(
+    sshd: RealSshd, make_factory: Callable[..., AsyncSSHFactory], keys: HostKeyReviews
+) -> AsyncIterator[MakeReach]:
     """Make a reach over hosts of these names, all of them this one sshd."""
+    made: list[KeptSessions] = []
 
-    def make(*names: str, **changes: object) -> NewSessions:
-        return NewSessions(make_factory(), [sshd.host(name, **changes) for name in names or ("real",)])
+    def make(*names: str, **changes: object) -> KeptSessions:
+        made.append(KeptSessions(make_factory(), [sshd.host(name, **changes) for name in names or ("real",)]))
+        return made[-1]
 
-    return make
+    yield make
+    for reach in made:
+        await reach.close()
