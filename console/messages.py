@@ -93,3 +93,67 @@ class PlotWanted(Message):
     until: datetime
     points: int
     take: Callable[[PlotWanted, HostPlot | None, str], None]
+
+
+@dataclass
+class UnitWanted(Message):
+    """Act on one unit of hosts: restart, start, stop or reload it."""
+
+    hosts: tuple[str, ...]
+    unit: str
+    verb: Literal["restart", "start", "stop", "reload"] = "restart"
+
+
+@dataclass
+class ContainerWanted(Message):
+    """Act on one container of a host; ``engine`` is docker or podman, as the collector found it."""
+
+    host: str
+    container: str
+    engine: str
+    verb: Literal["restart", "start", "stop"] = "restart"
+
+
+@dataclass
+class RebootWanted(Message):
+    """Reboot hosts, after a plan that tells who is logged in there."""
+
+    hosts: tuple[str, ...]
+
+
+@dataclass
+class RunWanted(Message):
+    """Ask for a saved or typed command, to be run on these hosts."""
+
+    hosts: tuple[str, ...]
+
+
+@dataclass
+class LogsWanted(Message):
+    """Follow the log of a host, of one of its units, or of one of its containers (``engine`` is needed then)."""
+
+    host: str
+    unit: str = ""
+    container: str = ""
+    engine: str = ""
+
+
+@dataclass
+class ShellWanted(Message):
+    """Open an interactive ssh to the host in this terminal, and come back."""
+
+    host: str
+
+
+@dataclass
+class CopyFileWanted(Message):
+    """Ask for a file to be copied to or from the host."""
+
+    host: str
+
+
+@dataclass
+class HostActionsWanted(Message):
+    """Show what may be done to these hosts, as a list to choose from."""
+
+    hosts: tuple[str, ...]

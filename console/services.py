@@ -10,11 +10,14 @@ from core.models import (
     FleetView,
     HostKeyReview,
     HostPlot,
+    LogFeed,
+    LogSource,
     Mark,
     Outcome,
     Plan,
     PlanRequest,
     ReplayStatus,
+    SavedCommand,
     SecretRequest,
 )
 
@@ -116,3 +119,12 @@ class ConsoleServices(Protocol):
 
     async def plot(self, host: str, start: datetime, stop: datetime, points: int) -> HostPlot:
         """Return a host's past in [start, stop) in at most so many steps."""
+
+    async def follow_logs(self, source: LogSource, feed: LogFeed) -> None:
+        """Follow a log into the feed until cancelled or ended; what goes wrong is told in the feed."""
+
+    async def saved_commands(self, hosts: Sequence[str]) -> tuple[SavedCommand, ...]:
+        """Return the saved commands that are for all these hosts."""
+
+    def ssh_argv(self, host: str) -> tuple[str, ...]:
+        """Return the words of the user's own ssh that reach the host interactively."""

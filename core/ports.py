@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -69,6 +70,30 @@ class FrameStream(Protocol):
     async def close(self) -> None: ...
 
 
+class OutputStream(Protocol):
+    """The output of a command that goes on until it is closed; nothing of it is left on the host then."""
+
+    @property
+    def exit_code(self) -> int | None: ...
+    async def read(self) -> tuple[bytes, bytes] | None:
+        """Return what came of stdout and stderr since the last call, waiting for some; None at the end."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A file on a host; ``kind`` is file, folder, other or missing."""
+
+    kind: str
+    size: int | None = None  # bytes
+    modified: datetime | None = None
+
+
+OnBytes = Callable[[int, int], None]
+"""Called in the loop with (bytes copied, bytes in all)."""
+
+
 class HostSession(Protocol):
     """One kept connection to one host."""
 
@@ -77,6 +102,17 @@ class HostSession(Protocol):
         self, argv: Sequence[str], *, timeout_s: float = 10.0, max_output: int = 1 << 20
     ) -> CommandResult: ...
     async def close(self) -> None: ...
+    async def follow(self, argv: Sequence[str], *, terminal: bool = False) -> OutputStream:
+        """Start a command that goes on; ``terminal``: on one, so that closing it hangs the command up."""
+
+    async def file_info(self, path: str) -> FileInfo:
+        """Look at a file on the host; raises where files cannot be copied there, or the path may not be read."""
+
+    async def send_file(self, local: str, remote: str, *, overwrite: bool, on_bytes: OnBytes) -> None:
+        """Copy a local file to the host, whole or not at all; without ``overwrite`` an existing one is an error."""
+
+    async def fetch_file(self, remote: str, local: str, *, overwrite: bool, on_bytes: OnBytes) -> None:
+        """Copy a file of the host here, whole or not at all; without ``overwrite`` an existing one is an error."""
 
 
 class SessionFactory(Protocol):
@@ -155,3 +191,13 @@ class AlertKeeper(Protocol):
     async def acknowledge(self, keys: Sequence[str], note: str) -> None: ...
     async def silence(self, keys: Sequence[str], until: datetime, note: str) -> None: ...
     async def unsilence(self, keys: Sequence[str]) -> None: ...
+
+
+class HostReach(Protocol):
+    """The hosts as actions reach them: by the connection that polls them where there is one, else by a new one."""
+
+    def host(self, name: str) -> Host:
+        """Return the host of the inventory; ResourceNotFoundError where there is none of that name."""
+
+    def session(self, name: str) -> AbstractAsyncContextManager[HostSession]:
+        """Lend a session while the block runs; raises the SSH family."""

@@ -21,6 +21,7 @@ from core.polling.pace import Pace
 from core.ports import Clock
 
 OFF, ALL = "off", "all"
+_SUDO_WORDS = frozenset({ALL, "actions", "logs"})  # in a host's sudo list, beside the names of collectors
 _SOON_S = 3.0
 Say = Callable[[str], None]
 
@@ -110,7 +111,7 @@ class Choice:
         names = self._standard
         if host.collectors is not None:
             names = self._named(host.collectors, f"collectors of {host.name}")
-        self._unknown([name for name in host.sudo if name != ALL], f"sudo of {host.name}")
+        self._unknown([name for name in host.sudo if name not in _SUDO_WORDS], f"sudo of {host.name}")
         chosen = {name: self._known[name] for name in names}
         if host.services and (base := chosen.get("services")):
             try:

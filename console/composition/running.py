@@ -11,6 +11,7 @@ import structlog
 from console.composition.alerting import Alerting
 from console.composition.demo import DemoWorld, demo_settings
 from console.composition.held_inventory import HeldInventory
+from console.composition.hostreach import Reach
 from console.composition.inspecting import Choice, Extras, changed_extras, make_inspection
 from console.composition.oneshot import limits_of, make_factory, make_secrets
 from console.composition.replay import Replayer
@@ -59,6 +60,8 @@ class Running:
             self.live, self.bus, self.clock, actor=self.actor, interval_s=polling.interval_s, fresh=demo,
             rules_file=None if demo else settings.inventory_file.with_name("alerts.toml"),
         )  # fmt: skip
+        factory = make_factory(settings, self.keys, self.secrets)
+        self.reach = Reach(lambda: self._listed, factory, lambda name: self.supervisor.session(name), settings)
         self.storage = StorageLane(
             settings,
             bus=self.bus,
@@ -70,12 +73,12 @@ class Running:
             world=self.world,
             inventory=HeldInventory(lambda: self._listed, self._hold) if self.world else None,
             alerts=self.alerts,
+            reach=self.reach,
         )
         self._choice = Choice(extras or Extras(), monitoring, self._tell)
         self.replay = Replayer(
             lambda: self.storage.database, self.live.current, self.gate, self.clock, polling.interval_s
         )
-        factory = make_factory(settings, self.keys, self.secrets)
         self.supervisor = PollingSupervisor(
             PollingContext(
                 factory=factory,

@@ -18,11 +18,14 @@ from core.models import (
     FleetView,
     HostKeyReview,
     HostPlot,
+    LogFeed,
+    LogSource,
     Mark,
     Outcome,
     Plan,
     PlanRequest,
     ReplayStatus,
+    SavedCommand,
     SecretRequest,
 )
 from core.ports import SystemClock
@@ -214,6 +217,15 @@ class LiveServices:
 
     async def plot(self, host: str, start: datetime, stop: datetime, points: int) -> HostPlot:
         return await self._ready().replay.plot(host, start, stop, points)
+
+    async def follow_logs(self, source: LogSource, feed: LogFeed) -> None:
+        await self._ready().reach.follow_logs(source, feed)
+
+    async def saved_commands(self, hosts: Sequence[str]) -> tuple[SavedCommand, ...]:
+        return await self._ready().reach.saved_commands(hosts)
+
+    def ssh_argv(self, host: str) -> tuple[str, ...]:
+        return self._ready().reach.ssh_argv(host)
 
     def _ready(self) -> Running:
         if self._running is None:

@@ -14,7 +14,7 @@ from core.events import EventBus
 from core.exceptions import ConfigurationError, InfrastructureException
 from core.inventory.keeper import InventoryFile
 from core.operations import Gate, Operations
-from core.ports import AlertKeeper, InventoryKeeper
+from core.ports import AlertKeeper, HostReach, InventoryKeeper
 from core.storage.audit import StorageAudit
 from core.storage.chunks import StorageChunks
 from core.storage.servers import EmbeddedServer, ManagedServer, WasmServer, wasm_missing
@@ -40,6 +40,7 @@ def storage_of(
     gate: Gate,
     inventory: InventoryKeeper | None = None,
     alerts: AlertKeeper | None = None,
+    reach: HostReach | None = None,
 ) -> Storage:
     """Join the parts that act on an open database."""
     keeper, audit = StorageChunks(database), StorageAudit(database)
@@ -52,6 +53,7 @@ def storage_of(
         capability=lambda: database.capability,
         inventory=inventory or InventoryFile(settings.inventory_file),
         alerts=alerts,
+        reach=reach,
     )
     return Storage(database, keeper, audit, operations)
 

@@ -21,7 +21,7 @@ from core.exceptions import ConfigurationError, InfrastructureException
 from core.live_state import LiveState
 from core.models import DatabaseState, DatabaseView, Host, PollerRole
 from core.operations import Gate, Operations
-from core.ports import Clock, InventoryKeeper
+from core.ports import Clock, HostReach, InventoryKeeper
 from core.storage import queries
 from core.storage.housekeeping import Housekeeper
 from core.storage.ingest import sync_hosts
@@ -54,8 +54,9 @@ class StorageLane:
         world: DemoWorld | None,
         inventory: InventoryKeeper | None = None,
         alerts: Alerting,
+        reach: HostReach | None = None,
     ) -> None:
-        self._inventory, self._alerts = inventory, alerts
+        self._inventory, self._alerts, self._reach = inventory, alerts, reach
         self._settings, self._bus, self._live, self._gate = settings, bus, live, gate
         self._clock, self._say, self._on_role, self._world = clock, say, on_role, world
         self.sink = LateSink()
@@ -144,9 +145,8 @@ class StorageLane:
                 failures += 1
                 await asyncio.sleep(min(_RETRY_CAP_S, 2.0**failures))
         self._gate.forbid(self._only_looks(database))
-        self.operations = storage_of(
-            database, self._settings, self._bus, self._gate, self._inventory, self._alerts
-        ).operations
+        parts = storage_of(database, self._settings, self._bus, self._gate, self._inventory, self._alerts, self._reach)
+        self.operations = parts.operations
         self._lock = PollerLock(database)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reading(database), name="database-view")

@@ -10,7 +10,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
-from console.messages import HostWanted, IntervalWanted, MaintenanceWanted, PollWanted, Remark
+from console.messages import (
+    HostActionsWanted,
+    HostWanted,
+    IntervalWanted,
+    LogsWanted,
+    MaintenanceWanted,
+    PollWanted,
+    Remark,
+    RunWanted,
+    ShellWanted,
+)
 from console.panes.base import Pane
 from console.panes.fleet_table import FleetTable
 from console.panes.hostorder import HostOrder
@@ -33,6 +43,10 @@ class FleetPane(Pane):
         Binding("s", "sort", "sort", id="fleet.sort"),
         Binding("space", "mark", "mark", id="fleet.mark"),
         Binding("r", "poll", "poll now", id="fleet.poll"),
+        Binding("a", "actions", "actions", id="fleet.actions"),
+        Binding("l", "logs", "log", show=False, tooltip="follow the log", id="fleet.logs"),
+        Binding("X", "run", "run a command", show=False, id="fleet.run"),
+        Binding("S", "shell", "ssh shell", show=False, id="fleet.shell"),
         Binding("m", "maintenance", "maintenance on or off", show=False, id="fleet.maintenance"),
         Binding("plus,equals_sign", "interval(0.5)", "faster", key_display="+", show=False, id="fleet.faster"),
         Binding("minus", "interval(2.0)", "slower", key_display="-", show=False, id="fleet.slower"),
@@ -161,11 +175,29 @@ class FleetPane(Pane):
         elif (view := self.selected) is not None:
             self.post_message(PollWanted(view.host.name))
 
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The marked hosts, or the one under the cursor."""
+        return tuple(sorted(self.table.marked)) or ((self.selected.host.name,) if self.selected else ())
+
     def action_maintenance(self) -> None:
         """Ask for maintenance of the marked hosts, or of the one under the cursor."""
-        hosts = tuple(sorted(self.table.marked)) or ((self.selected.host.name,) if self.selected else ())
-        if hosts:
+        if hosts := self.chosen:
             self.post_message(MaintenanceWanted(hosts))
+
+    def action_actions(self) -> None:
+        self.post_message(HostActionsWanted(self.chosen))
+
+    def action_run(self) -> None:
+        self.post_message(RunWanted(self.chosen))
+
+    def action_logs(self) -> None:
+        if (view := self.selected) is not None:
+            self.post_message(LogsWanted(view.host.name))
+
+    def action_shell(self) -> None:
+        if (view := self.selected) is not None:
+            self.post_message(ShellWanted(view.host.name))
 
     def action_interval(self, factor: float) -> None:
         hosts: list[str | None] = list(sorted(self.table.marked)) or [None]

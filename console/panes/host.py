@@ -9,7 +9,18 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from console.messages import IntervalWanted, MaintenanceWanted, PaneLeft, PlotWanted, PollWanted
+from console.messages import (
+    CopyFileWanted,
+    HostActionsWanted,
+    IntervalWanted,
+    LogsWanted,
+    MaintenanceWanted,
+    PaneLeft,
+    PlotWanted,
+    PollWanted,
+    RunWanted,
+    ShellWanted,
+)
 from console.panes import host_findings as found
 from console.panes import host_sheet as sheet_of
 from console.panes.base import Pane
@@ -31,6 +42,11 @@ class HostPane(Pane):
         Binding("escape,q", "leave", "fleet", id="host.leave"),
         Binding("n", "step(1)", "next host", id="host.next"),
         Binding("r", "poll", "poll now", id="host.poll"),
+        Binding("a", "actions", "actions", id="host.actions"),
+        Binding("l", "logs", "log", tooltip="follow the log", id="host.logs"),
+        Binding("S", "shell", "ssh shell", show=False, id="host.shell"),
+        Binding("X", "run", "run a command", show=False, id="host.run"),
+        Binding("T", "transfer", "copy a file", show=False, id="host.transfer"),
         Binding("m", "maintenance", "maintenance on or off", show=False, id="host.maintenance"),
         Binding("plus,equals_sign", "interval(0.5)", "faster", key_display="+", show=False, id="host.faster"),
         Binding("minus", "interval(2.0)", "slower", key_display="-", show=False, id="host.slower"),
@@ -187,6 +203,26 @@ class HostPane(Pane):
     def action_maintenance(self) -> None:
         if self.host:
             self.post_message(MaintenanceWanted((self.host,)))
+
+    def action_actions(self) -> None:
+        if self.host:
+            self.post_message(HostActionsWanted((self.host,)))
+
+    def action_logs(self) -> None:
+        if self.host:
+            self.post_message(LogsWanted(self.host))
+
+    def action_shell(self) -> None:
+        if self.host:
+            self.post_message(ShellWanted(self.host))
+
+    def action_run(self) -> None:
+        if self.host:
+            self.post_message(RunWanted((self.host,)))
+
+    def action_transfer(self) -> None:
+        if self.host:
+            self.post_message(CopyFileWanted(self.host))
 
     def action_interval(self, factor: float) -> None:
         if self.host:

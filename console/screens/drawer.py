@@ -28,6 +28,7 @@ class Drawer(Cover[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "close"),
         Binding("w", "unlock", "leave read-only"),
+        Binding("o", "answers", "what the hosts answered"),
         Binding("pagedown,ctrl+d", "sheet(1)", "scroll down", show=False),
         Binding("pageup,ctrl+u", "sheet(-1)", "scroll up", show=False),
         Binding("j,down", "line(1)", "scroll", show=False),
@@ -137,7 +138,10 @@ class Drawer(Cover[None]):
         elif operation.error:
             self._note("nothing more is done")
         elif operation.outcome is not None:
-            self._note("esc closes" if operation.outcome.ok else "not all of it was done")
+            note = "esc closes" if operation.outcome.ok else "not all of it was done"
+            self._note(f"{note}; o shows the answers" if operation.outcome.results else note)
+            if operation.plan.request.action == "host.run" and self.is_current:
+                self.action_answers()  # they are what it was run for
         self._draw()
 
     # Keys.
@@ -149,6 +153,16 @@ class Drawer(Cover[None]):
 
     def action_line(self, lines: int) -> None:
         self.query_one("#drawer-sheet", LinesView).action_scroll_lines(lines)
+
+    def action_answers(self) -> None:
+        """Show what each host answered, where the action was one on hosts and has ended."""
+        outcome, plan = self.operation.outcome, self.operation.plan
+        if outcome is not None and outcome.results:
+            from console.screens.results import ResultScreen
+
+            ended = {each.host for each in outcome.results}
+            left = [target.name for target in plan.targets if target.name not in ended]
+            self.app.push_screen(ResultScreen(plan.title, outcome.results, left))
 
     def action_unlock(self) -> None:
         if by_read_only(self.operation.plan):

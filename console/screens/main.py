@@ -14,6 +14,7 @@ from console.formatting import clean
 from console.messages import HostWanted, PaneLeft
 from console.panes.base import Pane
 from console.panes.fleet import FleetPane
+from console.screens.host_requests import HostRequests
 from console.screens.keys import help_rows, hint_rows
 from console.screens.tabs import TABS, make_pane
 from console.screens.travel import TimeTravel
@@ -27,7 +28,7 @@ from core.models import DatabaseState, FleetView, PollerRole
 FOLLOW_S = 0.25
 
 
-class MainScreen(TimeTravel):
+class MainScreen(TimeTravel, HostRequests):
     """Hands views to the pane shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

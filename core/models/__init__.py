@@ -50,6 +50,7 @@ from core.models.hosts import (
     SystemFigures,
     Transition,
 )
+from core.models.hostwork import HostResult, LogFeed, LogRecord, LogSource, SavedCommand
 from core.models.inspection import HostFinding, PollingFigures, PollingView
 from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
 from core.models.replay import HostPlot, Mark, MarkKind, PastView, ReplayStatus, Timeline
@@ -78,6 +79,7 @@ __all__ = [
     "HostHistory",
     "HostKeyReview",
     "HostPlot",
+    "HostResult",
     "HostSample",
     "HostState",
     "HostView",
@@ -85,6 +87,9 @@ __all__ = [
     "InterfaceFigures",
     "JobInfo",
     "Level",
+    "LogFeed",
+    "LogRecord",
+    "LogSource",
     "Mark",
     "MarkKind",
     "Outcome",
@@ -102,6 +107,7 @@ __all__ = [
     "ProcessFigures",
     "Reason",
     "ReplayStatus",
+    "SavedCommand",
     "SecretRequest",
     "SectionStatus",
     "ServiceFigures",

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.models.hostwork import HostResult
+
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
@@ -57,3 +59,4 @@ class Outcome:
     before_bytes: int | None = None
     after_bytes: int | None = None
     correlation_id: str | None = None
+    results: tuple[HostResult, ...] = ()  # of actions on hosts, in the order they ended

@@ -27,9 +27,43 @@ class Action:
     destructive: bool = False  # takes data away for good
     optional: frozenset[str] = frozenset()
     needs_compression: bool = False
-    of_inventory: bool = False  # touches the inventory; the database keeps its audit alone
     of_alerts: bool = False  # touches what was said of alerts, which a writer may
+    of_inventory: bool = False  # touches the inventory or hosts; the database keeps its audit alone
 
+
+_HOSTS = {"hosts": str}  # names with blanks between
+HOST_ACTIONS = (  # what is done on hosts; the database keeps its audit alone
+    *(
+        Action(f"unit.{verb}", f"{verb.capitalize()} a unit", {**_HOSTS, "unit": str}, of_inventory=True)
+        for verb in ("restart", "start", "stop", "reload")
+    ),
+    *(
+        Action(
+            f"container.{verb}",
+            f"{verb.capitalize()} a container",
+            {**_HOSTS, "container": str, "engine": str},
+            of_inventory=True,
+        )
+        for verb in ("restart", "start", "stop")
+    ),
+    Action("host.reboot", "Reboot hosts", _HOSTS, destructive=True, of_inventory=True),
+    Action(
+        "host.run",
+        "Run a command on hosts",
+        {**_HOSTS, "command": str, "words": str, "sudo": str, "timeout_s": int},
+        optional=frozenset({"command", "words", "sudo", "timeout_s"}),
+        of_inventory=True,
+    ),
+    *(
+        Action(
+            f"file.{verb}",
+            f"Copy a file {way} a host",
+            {**_HOSTS, "local": str, "remote": str},
+            of_inventory=True,
+        )
+        for verb, way in (("send", "to"), ("fetch", "from"))
+    ),
+)
 
 ACTIONS: Mapping[str, Action] = {
     action.name: action
@@ -63,6 +97,7 @@ ACTIONS: Mapping[str, Action] = {
         ),
         Action("alert.unsilence", "Take silences back", {"alerts": str}, of_alerts=True),
         Action("table.analyze", "Refresh the statistics of a table", {"table": str}),
+        *HOST_ACTIONS,
     )
 }
 

@@ -18,12 +18,12 @@ from core.exceptions import (
     InfrastructureException,
 )
 from core.logging import correlation
-from core.models import Capability, ChunkInfo, Outcome, Plan, PlanRequest
-from core.operations import alerting, maintenance
+from core.models import Capability, ChunkInfo, HostResult, Outcome, Plan, PlanRequest
+from core.operations import alerting, hostwork, maintenance
 from core.operations.catalog import bytes_in_words
 from core.operations.gate import Gate
 from core.operations.planning import Planned, Planner
-from core.ports import AlertKeeper, AuditLog, ChunkKeeper, Clock, InventoryKeeper, SystemClock
+from core.ports import AlertKeeper, AuditLog, ChunkKeeper, Clock, HostReach, InventoryKeeper, SystemClock
 
 log = structlog.get_logger("core.operations")
 
@@ -42,6 +42,7 @@ class _Run:
     before: int = 0
     after: int = 0
     measured: bool = False
+    results: list[HostResult] = field(default_factory=list)
 
     def measure(self, before: int | None, after: int | None) -> None:
         if before is not None and after is not None:
@@ -63,9 +64,10 @@ class Operations:
         clock: Clock | None = None,
         inventory: InventoryKeeper | None = None,
         alerts: AlertKeeper | None = None,
+        reach: HostReach | None = None,
     ) -> None:
         self._keeper, self._audit, self._bus = keeper, audit, bus
-        self._inventory, self._alerts = inventory, alerts
+        self._inventory, self._alerts, self._reach = inventory, alerts, reach
         self.gate = gate
         self._capability = capability
         self._clock = clock or SystemClock()
@@ -115,6 +117,8 @@ class Operations:
             return await maintenance.plan_maintenance(request, self._inventory, self._capability(), self._clock.now())
         if request.action in alerting.ACTIONS:
             return await alerting.plan_alerts(request, self._alerts, self._capability(), self._clock.now())
+        if hostwork.is_ours(request):
+            return await hostwork.plan(request, self._reach, self._capability())
         return await self._planner.plan(request, self._capability(), self._clock.now())
 
     async def _audited(self, planned: Planned, actor: str, on_progress: OnProgress) -> Outcome:
@@ -140,6 +144,9 @@ class Operations:
 
     async def _run(self, planned: Planned, run: _Run, on_progress: OnProgress) -> None:
         """Run the targets one after the other; after a failure go on only where nothing is destroyed."""
+        if self._reach is not None and hostwork.is_ours(planned.plan.request):
+            await hostwork.run(planned, self._reach, run, on_progress)
+            return
         total = len(run.left)
         for name, step in self._steps(planned, run):
             on_progress(total - len(run.left), total, name)
@@ -187,7 +194,7 @@ class Operations:
         """Write the outcome row and tell; a row that cannot be written is said in the summary, not lost in silence."""
         try:
             async with asyncio.timeout(_OUTCOME_S):
-                await self._audit.outcome(outcome.audit_id, outcome)
+                await self._audit.outcome(outcome.audit_id, hostwork.for_audit(outcome))
         except (InfrastructureException, TimeoutError) as error:
             reason = error.message if isinstance(error, InfrastructureException) else "no answer in time"
             log.error("audit outcome not written", audit_id=outcome.audit_id, reason=reason)
@@ -228,6 +235,8 @@ def _outcome(plan: Plan, run: _Run, audit_id: str, cut: str = "") -> Outcome:
         words.append(f"{len(run.failed)} failed ({name}: {reason}{more})")
     if run.left:
         words.append(f"{len(run.left)} not done")
+    if len(plan.targets) == 1 and run.done and run.results:
+        words.append(run.results[0].note)
     if cut:
         words.append(cut)
     if run.measured:
@@ -241,6 +250,7 @@ def _outcome(plan: Plan, run: _Run, audit_id: str, cut: str = "") -> Outcome:
         before_bytes=run.before if run.measured else None,
         after_bytes=run.after if run.measured else None,
         correlation_id=plan.request.correlation_id,
+        results=tuple(run.results),
     )
 
 

@@ -49,6 +49,7 @@ class HostPoller:
         self._due: float | None = None  # monotonic; None: the next frame is the first at its pace
         self._items_due = 0.0  # monotonic
         self.paused = False
+        self.session: HostSession | None = None  # while a connection is up
         self._connection = ""  # correlation id of this attempt to connect and of all that comes of it
         self._frames = 0  # of this connection: with it they make a frame's correlation id
 
@@ -96,12 +97,13 @@ class HostPoller:
                 self._frames = 0
                 try:
                     began = self._context.clock.monotonic()
-                    session = await self._context.factory.connect(self.host)
+                    self.session = session = await self._context.factory.connect(self.host)
                     try:
                         self.tally.connected(self._context.clock.monotonic() - began)
                         async with self._inspector.over(session, self._connection):
                             await self._follow(session)
                     finally:
+                        self.session = None
                         await session.close()
                 except InfrastructureException as exc:
                     await self._failed(exc)

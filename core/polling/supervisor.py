@@ -11,6 +11,7 @@ from core.models import Host, PollingView
 from core.polling.context import PollingContext
 from core.polling.figures import Tally, total
 from core.polling.poller import HostPoller
+from core.ports import HostSession
 
 log = structlog.get_logger("core.polling")
 
@@ -77,6 +78,11 @@ class PollingSupervisor:
         self._intervals[host] = seconds
         if poller := self._pollers.get(host):
             poller.set_interval(seconds)
+
+    def session(self, host: str) -> HostSession | None:
+        """The connection that polls the host now, for a command beside the stream; None where there is none."""
+        poller = self._pollers.get(host)
+        return poller.session if poller else None
 
     def interval(self, host: str) -> float | None:
         """The host's present interval in seconds, None where it is not polled."""

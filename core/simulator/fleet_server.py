@@ -102,7 +102,7 @@ class FleetServer:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopped.wait(), _TICK_S)
                 for door in self._doors:
-                    if door.host.spec.drops or self._single:
+                    if door.host.spec.drops or self._single or door.host.away or door.listener is None:
                         await self._tell_outage(door)
                 if time.monotonic() - refreshed > _DF_EVERY_S and (refresh is None or refresh.done()):
                     refreshed = time.monotonic()
@@ -120,7 +120,7 @@ class FleetServer:
 
     async def _tell_outage(self, door: _Door) -> None:
         if self._single:
-            if door.host.spec.drops and door.host.away:
+            if door.host.away:
                 door.host.drop()
         elif door.host.away and door.listener is not None:
             self._close(door)

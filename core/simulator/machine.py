@@ -27,6 +27,9 @@ class Machine:
         self.spec = spec
         self.boot_id = spec.boot_id
         self._epoch = epoch
+        self.deeds: dict[str, tuple[str, float]] = {}  # of units and containers: what was done last, and when
+        self._boots = 0
+        self._booted = -spec.uptime_s  # seconds into the story
         self._elapsed = 0.0
         self._level = level = levels(spec, epoch, 0.0)
         self._jiffies = [0.0] * 5  # user, system, idle, iowait, steal
@@ -47,7 +50,19 @@ class Machine:
     @property
     def uptime(self) -> float:
         """Seconds since its boot."""
-        return self.spec.uptime_s + self._elapsed
+        return self._elapsed - self._booted
+
+    @property
+    def epoch(self) -> float:
+        """When the story began, in epoch seconds."""
+        return self._epoch
+
+    def reboot(self) -> None:
+        """Start anew: another boot id, no uptime, and every unit as it is at a start."""
+        self._boots += 1
+        self._booted = self._elapsed
+        self.boot_id = f"{self._boots:08x}{self.spec.boot_id[8:]}"
+        self.deeds.clear()
 
     @property
     def elapsed(self) -> float:
@@ -120,7 +135,7 @@ class Machine:
         count = self.spec.cpus
         lines = [f"cpu  {user} 0 {system} {idle} {waiting} 0 0 {steal} 0 0"]
         running, blocked = 1 + int(self._level.cpu * count / 100.0), int(self._level.blocked)
-        booted = int(self._epoch - self.spec.uptime_s)
+        booted = int(self._epoch + self._booted)
         if brief:
             return (
                 f"{lines[0]}\n{self._cpu_names}ctxt {int(self._switches)}\nbtime {booted}\n"

@@ -13,16 +13,19 @@ from asyncssh.constants import MSG_IGNORE
 
 from core.collectors.collector import Collector
 from core.collectors.loop import LoopRequest
+from core.simulator.acting import played
 from core.simulator.commands import Kernel, answer
 from core.simulator.fleet import LOGIN, HostSpec
 from core.simulator.inspection import collector_of, told
 from core.simulator.local import LocalMachine, run_here
+from core.simulator.logs import backlog_s, follower, mark_of
 from core.simulator.machine import Machine
 from core.simulator.story import is_away
 from core.simulator.tally import COMMAND, Tally
 from core.simulator.wire import SLOW_EVERY_S, Frames, loop_request, paced
 
 _COMMAND_LIMIT = 4096
+_GOES_DOWN_S, _REBOOT_S = 0.3, 20.0
 _WAIT_S = 15.0  # for the program's line on stdin
 _REFUSED = b"simulator: this command is not on the list\n"
 _EXIT_REFUSED = 126
@@ -47,6 +50,7 @@ class SimulatedHost:
         self.connections: set[asyncssh.SSHServerConnection] = set()
         self._elapsed = elapsed
         self._first_login: float | None = None
+        self._back = 0.0  # when a reboot is over
 
     def logged_in(self) -> None:
         """Start the clock of its outages: none comes while a console still opens."""
@@ -56,7 +60,14 @@ class SimulatedHost:
     @property
     def away(self) -> bool:
         """It is off the network now."""
+        if self._elapsed() < self._back:
+            return True
         return self._first_login is not None and is_away(self.spec, self._elapsed() - self._first_login)
+
+    def go_down(self) -> None:
+        """Leave the network for as long as a reboot takes."""
+        self._back = self._elapsed() + _REBOOT_S
+        self.drop()
 
     def drop(self) -> None:
         """Cut all its connections, as a pulled cable would."""
@@ -154,6 +165,8 @@ class HostChannel(asyncssh.SSHServerSession[bytes]):
             text: str | None = self._host.tally.report()
         else:
             text = answer(self._command, kernel, self._host.spec.name, LOGIN)
+        if text is None and isinstance(kernel, Machine) and self._act(kernel):
+            return
         wanted = collector_of(self._command) if text is None else None
         if wanted is not None and isinstance(kernel, Machine):
             text = told(*wanted, kernel)
@@ -164,6 +177,29 @@ class HostChannel(asyncssh.SSHServerSession[bytes]):
             self._work = asyncio.create_task(self._run_here(wanted[0]))
         else:
             self._refuse()
+
+    def _act(self, machine: Machine) -> bool:
+        """Play an action or begin a log; False where the command is neither."""
+        if (telling := follower(self._command, machine)) is not None:
+            self._chan.write(mark_of(self._command).encode())
+            self._tell(machine, telling, machine.elapsed - backlog_s())
+            return True
+        if (answered := played(self._command, machine)) is None:
+            return False
+        if answered.goes_down:
+            self._loop.call_later(_GOES_DOWN_S, self._host.go_down)
+        self._chan.write(answered.text.encode())
+        self._chan.write_stderr(answered.errors.encode())
+        self._finish(answered.code)
+        return True
+
+    def _tell(self, machine: Machine, telling: Callable[[float, float], str], since: float) -> None:
+        """Send what a log has got since, and look again in a second."""
+        self._host.now()
+        if not self._paused:
+            self._chan.write(telling(since, machine.elapsed).encode())
+            since = machine.elapsed
+        self._timer = self._loop.call_later(1.0, self._tell, machine, telling, since)
 
     async def _run_here(self, collector: Collector) -> None:
         """Run a command of our own catalogue on this machine; the client's words were but its name."""

@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import shlex
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import asyncssh
 
 from core.exceptions import SSHCommandError, SSHTimeoutError
 from core.models import Reason
-from core.ports import CommandResult, FrameHandler
+from core.ports import CommandResult, FileInfo, FrameHandler, OnBytes
 from core.ssh.error_mapping import map_error
+from core.ssh.files import HostFiles
+from core.ssh.follow import FollowedCommand
 from core.ssh.stream import LoopMaker, LoopStream
 
 _CLOSE_WAIT_S = 2.0
@@ -111,12 +114,36 @@ class AsyncSSHSession:
             truncated=output.truncated,
         )
 
+    async def follow(self, argv: Sequence[str], *, terminal: bool = False) -> FollowedCommand:
+        """Start a command that goes on, stderr beside stdout but on a terminal. Raises the SSH family."""
+        options = {"term_type": "dumb", "term_size": (4096, 50)} if terminal else {}
+        _, followed = await self._open(
+            lambda: FollowedCommand(self._host, self._place), shlex.join(argv), "follow", **options
+        )
+        return followed
+
+    @property
+    def _files(self) -> HostFiles:
+        return HostFiles(self._connection, self._host, self._place)
+
+    async def file_info(self, path: str) -> FileInfo:
+        """Look at a path on the host."""
+        return await self._files.info(path)
+
+    async def send_file(self, local: str, remote: str, *, overwrite: bool, on_bytes: OnBytes) -> None:
+        """Copy a local file to the host."""
+        await self._files.send(Path(local), remote, overwrite=overwrite, on_bytes=on_bytes)
+
+    async def fetch_file(self, remote: str, local: str, *, overwrite: bool, on_bytes: OnBytes) -> None:
+        """Copy a file of the host here."""
+        await self._files.fetch(remote, Path(local), overwrite=overwrite, on_bytes=on_bytes)
+
     async def _open(
-        self, make: Callable[[], S], command: str, operation: str
+        self, make: Callable[[], S], command: str, operation: str, **options: Any
     ) -> tuple[asyncssh.SSHClientChannel[bytes], S]:
         try:
             async with asyncio.timeout(_OPEN_WAIT_S):
-                chan, session = await self._connection.create_session(make, command, encoding=None)
+                chan, session = await self._connection.create_session(make, command, encoding=None, **options)
                 return chan, cast(S, session)
         except TimeoutError:
             raise SSHTimeoutError(

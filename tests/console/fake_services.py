@@ -14,6 +14,9 @@ from core.models import (
     FleetView,
     HostKeyReview,
     HostPlot,
+    LogFeed,
+    LogRecord,
+    LogSource,
     Mark,
     Outcome,
     Plan,
@@ -21,6 +24,7 @@ from core.models import (
     PlanTarget,
     PollerRole,
     ReplayStatus,
+    SavedCommand,
     SecretRequest,
     WriterStats,
 )
@@ -70,6 +74,13 @@ class FakeServices:
         self.chunks = make_chunks(datetime.now(UTC))
         self.replay = ReplayStatus()
         self.no_past = ""
+        self.followed: list[LogSource] = []
+        self.unfollowed: list[LogSource] = []
+        self.log_records: tuple[LogRecord, ...] = ()
+        self.log_note = ""
+        self.commands: tuple[SavedCommand, ...] = ()
+        self.commands_fault = ""
+        self.ssh: tuple[str, ...] = ("true",)
 
     def make_view(self) -> FleetView:
         """Return the fleet at the present step."""
@@ -233,3 +244,22 @@ class FakeServices:
         if self.no_past:
             raise BusinessLogicError(self.no_past)
         return make_plot(host, start, stop, points)
+
+    # Hosts acted on.
+
+    async def follow_logs(self, source: LogSource, feed: LogFeed) -> None:
+        self.followed.append(source)
+        feed.say("following", self.log_note)
+        feed.add(self.log_records)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.unfollowed.append(source)
+
+    async def saved_commands(self, hosts: Sequence[str]) -> tuple[SavedCommand, ...]:
+        if self.commands_fault:
+            raise ValidationError(self.commands_fault)
+        return self.commands
+
+    def ssh_argv(self, host: str) -> tuple[str, ...]:
+        return self.ssh
