@@ -12,6 +12,7 @@ from core.models.database import (
     PoolInfo,
     StorageMode,
     WriterStats,
+    compress_time,
     keep_time,
     past_retention,
 )
@@ -51,9 +52,11 @@ from core.models.hosts import (
 )
 from core.models.inspection import HostFinding, PollingFigures, PollingView
 from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
+from core.models.upkeep import ActivityView, IndexInfo, RelationFacts, RelationInfo, SessionInfo, SessionKind
 
 __all__ = [
     "RAW_TABLES",
+    "ActivityView",
     "Capability",
     "CheckFigures",
     "ChunkInfo",
@@ -76,6 +79,7 @@ __all__ = [
     "HostState",
     "HostView",
     "HypertableInfo",
+    "IndexInfo",
     "InterfaceFigures",
     "JobInfo",
     "Level",
@@ -92,10 +96,14 @@ __all__ = [
     "PortFigures",
     "ProcessFigures",
     "Reason",
+    "RelationFacts",
+    "RelationInfo",
     "SecretRequest",
     "SectionStatus",
     "ServiceFigures",
     "SessionFigures",
+    "SessionInfo",
+    "SessionKind",
     "StorageMode",
     "SystemFigures",
     "Transition",
@@ -103,6 +111,7 @@ __all__ = [
     "VdevFigures",
     "WriterStats",
     "ZfsFigures",
+    "compress_time",
     "keep_time",
     "past_retention",
 ]
