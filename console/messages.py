@@ -72,3 +72,23 @@ class Remark(Message):
 
     text: str
     severity: Literal["information", "warning", "error"] = "information"
+
+
+@dataclass
+class DetailWanted(Message):
+    """Show one thing with all of its text: names and values."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class PolicyWanted(Message):
+    """Ask which policy of the database is to have which age."""
+
+
+@dataclass
+class RefreshWanted(Message):
+    """Ask how far back a rollup is to be rolled up anew."""
+
+    rollup: str

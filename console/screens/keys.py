@@ -80,5 +80,8 @@ _GROUPS = {
     "TableList": "Lists",
     "ChunkList": "Lists",
     "JobList": "Lists",
+    "SessionList": "Lists",
+    "SizeList": "Lists",
+    "DatabaseRequests": "Database",
     "ChunkStrips": "Chunk strips",
 }
