@@ -14,7 +14,7 @@ from console.widgets.palette import Palette
 from core.models import ActivityView, DatabaseView, RelationInfo, SessionInfo, SessionKind
 
 HIDDEN = "not to be seen with this role"
-WAIT_S, LONG_S = 5.0, 300.0
+LONG_S = 300.0  # a statement or transaction older than this is marked
 _KINDS = {
     SessionKind.OURS: "ours",
     SessionKind.JUMPWATCH: "jumpwatch",
@@ -43,8 +43,8 @@ class SessionList(InfoList):
     def draw_header(self, width: int) -> Line:
         head, (name, wait) = self.palette.head, self._widths(width)
         line = Line().cell("PID", 7, head, True).gap().cell("WHOSE", 10, head).cell("USER", name, head).gap()
-        line.cell("APPLICATION", name + 4, head).gap().cell("STATE", 9, head)
-        line.cell("BUSY", 5, head, True).cell("TRANS", 6, head, True).gap()
+        line.cell("APPLICATION", name + 4, head).gap().cell("STATE", 11, head)
+        line.cell("BUSY", 4, head, True).cell("TRANS", 6, head, True).gap()
         return (line.cell("WAITS FOR", wait, head).gap() if wait else line).add("STATEMENT", head)
 
     def draw_row(self, row: Hashable, width: int) -> Line:
@@ -56,11 +56,10 @@ class SessionList(InfoList):
         own = info.kind in (SessionKind.OURS, SessionKind.JUMPWATCH)
         line = Line().cell(str(info.pid), 7, look.dim, True).gap()
         line.cell(_KINDS[info.kind], 10, look.dim if own else look.info).cell(clean(info.user or DASH), name, look.text)
-        line.gap().cell(clean(info.application or DASH), name + 4, look.text).gap().cell(f"{glyph} {word}", 9, style)
-        for at in (busy_since(info), info.transaction):
-            old = None if at is None else (self.now - at).total_seconds()
-            late = old is not None and old > LONG_S and not own
-            line.cell(self._since(at), 5 if at is busy_since(info) else 6, look.warn if late else look.dim, True)
+        line.gap().cell(clean(info.application or DASH), name + 4, look.text).gap().cell(f"{glyph} {word}", 11, style)
+        for at, cells in ((busy_since(info), 4), (info.transaction, 6)):
+            late = at is not None and (self.now - at).total_seconds() > LONG_S and not own
+            line.cell(self._since(at), cells, look.warn if late else look.dim, True)
         line.gap()
         if wait:
             line.cell(clean(info.wait or DASH), wait, look.warn if info.blocked_by else look.dim).gap()

@@ -28,6 +28,7 @@ class Drawer(Cover[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "close"),
         Binding("w", "unlock", "leave read-only"),
+        Binding("S", "stop", "stop it"),
         Binding("pagedown,ctrl+d", "sheet(1)", "scroll down", show=False),
         Binding("pageup,ctrl+u", "sheet(-1)", "scroll up", show=False),
         Binding("j,down", "line(1)", "scroll", show=False),
@@ -133,7 +134,8 @@ class Drawer(Cover[None]):
     def _changed(self) -> None:
         operation = self.operation
         if operation.running:
-            self._note("esc closes; it goes on in the background")
+            stopping = operation.cut is None
+            self._note("stopping" if stopping else "S stops it; esc closes, it goes on in the background")
         elif operation.error:
             self._note("nothing more is done")
         elif operation.outcome is not None:
@@ -149,6 +151,11 @@ class Drawer(Cover[None]):
 
     def action_line(self, lines: int) -> None:
         self.query_one("#drawer-sheet", LinesView).action_scroll_lines(lines)
+
+    def action_stop(self) -> None:
+        """Stop what runs: the server is told, and what was done by then stays."""
+        if self.operation.stop():
+            self._changed()
 
     def action_unlock(self) -> None:
         if by_read_only(self.operation.plan):

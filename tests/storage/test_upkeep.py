@@ -70,8 +70,7 @@ async def ages(database: Database, proc: str) -> set[float | None]:
     return {job.after_s for job in await StorageUpkeep(database).jobs() if job.proc == proc and job.hypertable}
 
 
-async def test_a_policy_is_changed_for_good_and_given_back(database: Database, operations: Operations) -> None:
-    await fill(database)
+async def a_policy_is_changed_for_good_and_given_back(database: Database, operations: Operations) -> None:
     plan, _ = await do(operations, "policy.set", policy="raw_retention", value="6 days")
     assert plan.confirm == "raw_retention" and plan.destructive and "the next run would drop" in plan.summary
     assert "30 days -> 6 days" in plan.summary and any("JUMPWATCH_RETENTION_RAW_RETENTION" in w for w in plan.warnings)
@@ -98,9 +97,7 @@ async def test_a_policy_is_changed_for_good_and_given_back(database: Database, o
         assert 6 * 86400.0 not in await ages(database, "policy_retention")
 
 
-async def test_a_policy_out_of_bounds_is_refused_before_anything_is_done(
-    database: Database, operations: Operations
-) -> None:
+async def a_policy_out_of_bounds_is_refused_before_anything_is_done(database: Database, operations: Operations) -> None:
     for policy, value, why in (
         ("raw_retention", "2 days", "JUMPWATCH_RETENTION"),
         ("raw_retention", "1 hour", "21600"),
@@ -114,8 +111,7 @@ async def test_a_policy_out_of_bounds_is_refused_before_anything_is_done(
     assert "already" in await refused(operations, "policy.set", policy="raw_retention", value="30 days")
 
 
-async def test_the_compression_age_says_what_the_next_run_takes(database: Database, operations: Operations) -> None:
-    await fill(database)
+async def the_compression_age_says_what_the_next_run_takes(database: Database, operations: Operations) -> None:
     if not database.timescale:
         assert "needs TimescaleDB" in await refused(operations, "policy.set", policy="compress_after", value="4 days")
         return
@@ -124,8 +120,7 @@ async def test_the_compression_age_says_what_the_next_run_takes(database: Databa
     assert await ages(database, "policy_compression") == {4 * 86400.0, 5 * 86400.0} - {5 * 86400.0}
 
 
-async def test_jobs_are_stopped_let_run_and_run_again(database: Database, operations: Operations) -> None:
-    await fill(database, 3)
+async def jobs_are_stopped_let_run_and_run_again(database: Database, operations: Operations) -> None:
     jobs = {job.job_id: job for job in await StorageUpkeep(database).jobs() if job.job_id < 4 or job.hypertable}
     if not database.timescale:
         assert "own jobs have no switch" in await refused(operations, "job.pause", job_id=2)
@@ -150,8 +145,7 @@ async def test_jobs_are_stopped_let_run_and_run_again(database: Database, operat
     await do(operations, "job.resume", job_id=number)
 
 
-async def test_a_rollup_is_rolled_up_anew_and_never_emptied(database: Database, operations: Operations) -> None:
-    await fill(database)
+async def a_rollup_is_rolled_up_anew_and_never_emptied(database: Database, operations: Operations) -> None:
     keeper = StorageChunks(database)
     before = await count(database, "host_samples_1h")
     async with database.connect("break a rollup") as connection:
@@ -175,8 +169,7 @@ async def test_a_rollup_is_rolled_up_anew_and_never_emptied(database: Database, 
         await operations.plan(PlanRequest("rollup.refresh", {"rollup": "host_samples_1h", "start": "yesterday"}))
 
 
-async def test_tables_are_vacuumed_and_analysed(database: Database, operations: Operations) -> None:
-    await fill(database, 3)
+async def tables_are_vacuumed_and_analysed(database: Database, operations: Operations) -> None:
     await execute(database, "DELETE FROM items")
     for table in ("items", "host_samples", "host_samples_1h"):
         plan, _ = await do(operations, "table.vacuum", table=table)
@@ -189,8 +182,7 @@ async def test_tables_are_vacuumed_and_analysed(database: Database, operations: 
         await operations.plan(PlanRequest("table.vacuum", {"table": "nothing; DROP TABLE hosts"}))
 
 
-async def test_indexes_are_built_anew_and_what_was_left_goes(database: Database, operations: Operations) -> None:
-    await fill(database, 3)
+async def indexes_are_built_anew_and_what_was_left_goes(database: Database, operations: Operations) -> None:
     if database.single_session:
         assert "one session" in await refused(operations, "table.reindex", table="findings")
     else:
@@ -212,8 +204,7 @@ async def test_indexes_are_built_anew_and_what_was_left_goes(database: Database,
             await do(operations, "table.reindex", table="host_samples")
 
 
-async def test_one_chunk_is_sorted_taken_in_and_dropped(database: Database, operations: Operations) -> None:
-    await fill(database)
+async def one_chunk_is_sorted_taken_in_and_dropped(database: Database, operations: Operations) -> None:
     keeper = StorageChunks(database)
     chunks = await keeper.chunks("host_samples")
     oldest, before = chunks[0], len(chunks)
@@ -264,7 +255,7 @@ async def active(database: Database) -> tuple[Any, ...]:
     return view.activity.sessions
 
 
-async def test_sessions_are_told_apart_cancelled_and_ended(database: Database, operations: Operations) -> None:
+async def sessions_are_told_apart_cancelled_and_ended(database: Database, operations: Operations) -> None:
     if database.single_session:
         assert "one session" in await refused(operations, "session.cancel", pid=1)
         view = await database.view()
@@ -291,9 +282,7 @@ async def test_sessions_are_told_apart_cancelled_and_ended(database: Database, o
     connection.terminate()
 
 
-async def test_a_plan_for_another_statement_of_the_session_is_stale(database: Database, operations: Operations) -> None:
-    if database.single_session:
-        pytest.skip("this engine takes one session")
+async def a_plan_for_another_statement_of_the_session_is_stale(database: Database, operations: Operations) -> None:
     connection, task = await sleeping(database, "payroll")
     pid = connection.get_server_pid()
     plan = await operations.plan(PlanRequest("session.cancel", {"pid": pid}))
@@ -306,8 +295,7 @@ async def test_a_plan_for_another_statement_of_the_session_is_stale(database: Da
     await connection.close()
 
 
-async def test_the_view_tells_what_tables_cost(database: Database) -> None:
-    await fill(database, 3)
+async def the_view_tells_what_tables_cost(database: Database, _: Operations) -> None:
     view = await database.view()
     sizes = {info.name: info for info in view.relations}
     assert {"host_samples", "host_samples_1h", "items", "audit"} <= set(sizes)
@@ -315,9 +303,7 @@ async def test_the_view_tells_what_tables_cost(database: Database) -> None:
     assert list(view.relations) == sorted(view.relations, key=lambda info: (-(info.total_bytes or 0), info.name))
 
 
-async def test_a_cut_reindex_leaves_nothing_behind(database: Database, operations: Operations) -> None:
-    if database.single_session:
-        pytest.skip("this engine takes one session")
+async def a_cut_reindex_leaves_nothing_behind(database: Database, operations: Operations) -> None:
     # An open transaction keeps REINDEX CONCURRENTLY waiting, half built, for as long as it lasts.
     holder = await asyncpg.connect(**connect_arguments(database.settings, database.address, name="holder"))
     transaction = holder.transaction()
@@ -345,3 +331,24 @@ async def test_a_cut_reindex_leaves_nothing_behind(database: Database, operation
     entry = (await StorageAudit(database).recent(1))[0]
     entries = {e.action: e for e in await StorageAudit(database).recent(5)}
     assert entry.ok is not None and "cut off" in (entries["table.reindex"].summary or "")
+
+
+async def test_everything_by_hand_on_every_engine(database: Database, operations: Operations) -> None:
+    """One database for all of it: to set one up is what takes the time. Each part leaves it whole for the next."""
+    await fill(database)
+    for part in (
+        the_view_tells_what_tables_cost,
+        a_policy_out_of_bounds_is_refused_before_anything_is_done,
+        jobs_are_stopped_let_run_and_run_again,
+        tables_are_vacuumed_and_analysed,
+        indexes_are_built_anew_and_what_was_left_goes,
+        one_chunk_is_sorted_taken_in_and_dropped,
+        a_rollup_is_rolled_up_anew_and_never_emptied,
+        the_compression_age_says_what_the_next_run_takes,
+        a_policy_is_changed_for_good_and_given_back,
+        sessions_are_told_apart_cancelled_and_ended,
+    ):
+        await part(database, operations)
+    if not database.single_session:
+        await a_plan_for_another_statement_of_the_session_is_stale(database, operations)
+        await a_cut_reindex_leaves_nothing_behind(database, operations)
