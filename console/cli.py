@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
+from console.commands.upkeep_parser import add_upkeep
 from core import exceptions as errors
 
 # Nothing heavy is imported here: `jumpwatch --help` and the first paint of the console must come at once.
@@ -189,6 +190,7 @@ def _db(group: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentPar
     _action(group, "retention", "drop raw data past its retention", common)
     _action(group, "job", "run one background job now", common).add_argument("job_id", type=int, metavar="ID")
     _action(group, "analyze", "refresh the statistics of one table", common).add_argument("table", metavar="TABLE")
+    add_upkeep(lambda name, target, text: _add(group, name, target, text, common, as_json=True))
     backup = _add(group, "backup", "transfer:backup", "write everything into one new file", common, as_json=True)
     backup.add_argument("file", metavar="FILE", help="must not be there yet")
     restore = _add(group, "restore", "transfer:restore", "put a backup into an empty database", common, as_json=True)

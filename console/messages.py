@@ -157,3 +157,23 @@ class HostActionsWanted(Message):
     """Show what may be done to these hosts, as a list to choose from."""
 
     hosts: tuple[str, ...]
+
+
+@dataclass
+class DetailWanted(Message):
+    """Show one thing with all of its text: names and values."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class PolicyWanted(Message):
+    """Ask which policy of the database is to have which age."""
+
+
+@dataclass
+class RefreshWanted(Message):
+    """Ask how far back a rollup is to be rolled up anew."""
+
+    rollup: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,6 +24,15 @@ class Operation:
     outcome: Outcome | None = None
     error: str = ""
     watcher: Callable[[], None] | None = field(default=None, repr=False)
+    cut: Callable[[], object] | None = field(default=None, repr=False)  # stops it; None while there is nothing to stop
+
+    def stop(self) -> bool:
+        """Stop it where it runs; say whether it did. What was done stays done, and the audit has both."""
+        if not self.running or self.cut is None:
+            return False
+        cut, self.cut = self.cut, None
+        cut()
+        return True
 
     @property
     def running(self) -> bool:
@@ -63,7 +73,8 @@ class Operator:
             operation.done, operation.total, operation.at_hand = done, total, at_hand
             operation.told()
 
-        operation.started = True
+        task = asyncio.current_task()
+        operation.started, operation.cut = True, task.cancel if task is not None else None
         operation.total = len(operation.plan.targets)
         self.running.append(operation)
         operation.told()
@@ -71,6 +82,10 @@ class Operator:
             operation.outcome = await self._services.apply(operation.plan, typed, progress)
         except InfrastructureException as error:
             operation.error = error.message
+        except asyncio.CancelledError:
+            operation.error = f"stopped after {operation.done} of {operation.total}; the audit says what was done"
+            raise
         finally:
+            operation.cut = None
             self.running.remove(operation)
             operation.told()

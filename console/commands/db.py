@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 Work = Callable[["Storage"], Awaitable[int]]
 
 
-def _with_storage(args: argparse.Namespace, work: Work) -> int:
+def with_storage(args: argparse.Namespace, work: Work) -> int:
+    """Run something over the open database."""
     settings = command_settings(args)
     from console import composition
 
@@ -60,7 +61,7 @@ def status(args: argparse.Namespace) -> int:
             _print_view(view)
         return 1 if any(check.ok is False for check in view.health) else 0
 
-    return _with_storage(args, work)
+    return with_storage(args, work)
 
 
 def chunks(args: argparse.Namespace) -> int:
@@ -80,7 +81,7 @@ def chunks(args: argparse.Namespace) -> int:
                 say("no chunks; `jumpwatch db status` says whether the database is set up")
         return 0
 
-    return _with_storage(args, work)
+    return with_storage(args, work)
 
 
 def compress(args: argparse.Namespace) -> int:
@@ -88,31 +89,31 @@ def compress(args: argparse.Namespace) -> int:
     if bool(args.chunk) == args.older:
         raise ValidationError("name one chunk (`jumpwatch db chunks` lists them), or say --older")
     if args.older:
-        return _action(args, PlanRequest("chunk.compress-older", {"hypertable": args.table} if args.table else {}))
-    return _action(args, PlanRequest("chunk.compress", {"chunk": args.chunk}))
+        return act(args, PlanRequest("chunk.compress-older", {"hypertable": args.table} if args.table else {}))
+    return act(args, PlanRequest("chunk.compress", {"chunk": args.chunk}))
 
 
 def decompress(args: argparse.Namespace) -> int:
     """Decompress one chunk."""
-    return _action(args, PlanRequest("chunk.decompress", {"chunk": args.chunk}))
+    return act(args, PlanRequest("chunk.decompress", {"chunk": args.chunk}))
 
 
 def retention(args: argparse.Namespace) -> int:
     """Drop raw data past its retention."""
-    return _action(args, PlanRequest("retention.run"))
+    return act(args, PlanRequest("retention.run"))
 
 
 def job(args: argparse.Namespace) -> int:
     """Run one background job now."""
-    return _action(args, PlanRequest("job.run", {"job_id": args.job_id}))
+    return act(args, PlanRequest("job.run", {"job_id": args.job_id}))
 
 
 def analyze(args: argparse.Namespace) -> int:
     """Refresh the statistics of one table."""
-    return _action(args, PlanRequest("table.analyze", {"table": args.table}))
+    return act(args, PlanRequest("table.analyze", {"table": args.table}))
 
 
-def _action(args: argparse.Namespace, request: PlanRequest) -> int:
+def act(args: argparse.Namespace, request: PlanRequest) -> int:
     """Print the plan; with --apply and the right --confirm do it and print the outcome."""
     if args.apply and not args.confirm:
         raise ValidationError("--apply needs --confirm NAME; the plan (without --apply) says which name")
@@ -129,7 +130,7 @@ def _action(args: argparse.Namespace, request: PlanRequest) -> int:
         _print_outcome(plan, outcome, args)
         return 0 if outcome.ok else 1
 
-    return _with_storage(args, work)
+    return with_storage(args, work)
 
 
 def _progress(done: int, total: int, target: str) -> None:

@@ -19,6 +19,7 @@ from core.storage.audit import StorageAudit
 from core.storage.chunks import StorageChunks
 from core.storage.servers import EmbeddedServer, ManagedServer, WasmServer, wasm_missing
 from core.storage.setup import check_set_up
+from core.storage.upkeep import StorageUpkeep
 
 Progress = Callable[[str], None]
 
@@ -47,13 +48,14 @@ def storage_of(
     operations = Operations(
         keeper,
         audit,
-        settings.retention,
+        lambda: database.retention,
         bus,
         gate=gate,
         capability=lambda: database.capability,
         inventory=inventory or InventoryFile(settings.inventory_file),
         alerts=alerts,
         reach=reach,
+        server=StorageUpkeep(database),
     )
     return Storage(database, keeper, audit, operations)
 

@@ -11,22 +11,30 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Size
 
-from console.messages import PlanWanted, Remark
 from console.panes import database_sheet as sheet_of
-from console.panes.base import Pane
 from console.panes.chunk_marks import by_table
 from console.panes.chunk_strips import Chunks, ChunkStrips, chunk_lines
-from console.panes.database_lists import ChunkList, JobList, TableList
+from console.panes.database_activity import SessionList, SizeList, session_lines
+from console.panes.database_lists import ChunkList, InfoList, JobList, TableList
+from console.panes.database_requests import DatabaseRequests
 from console.panes.sections import SectionLine
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
-from core.models import ChunkInfo, DatabaseView, FleetView, HypertableInfo, PlanRequest
+from core.models import (
+    ChunkInfo,
+    DatabaseView,
+    FleetView,
+    HypertableInfo,
+    JobInfo,
+    RelationInfo,
+    SessionInfo,
+)
 
-SECTIONS = ("tables", "chunks", "jobs", "health")
+SECTIONS = ("tables", "chunks", "jobs", "sessions", "sizes", "health")
 WIDE, HIGH = 150, 34
 
 
-class DatabasePane(Pane):
+class DatabasePane(DatabaseRequests):
     """All sections at once where there is room, else one at a time; tab goes on to the next."""
 
     TITLE = "Database"
@@ -36,18 +44,6 @@ class DatabasePane(Pane):
         Binding("shift+tab", "section(-1)", "section before", show=False, id="database.section_before"),
         Binding("left", "chunk(-1)", "older chunk", show=False, id="database.older"),
         Binding("right", "chunk(1)", "newer chunk", show=False, id="database.newer"),
-        Binding("C", "compress", "compress", id="database.compress"),
-        Binding("D", "decompress", "decompress", id="database.decompress"),
-        Binding(
-            "O",
-            "compress_older",
-            "older",
-            tooltip="compress all past their policy",
-            id="database.older_than",
-        ),
-        Binding("R", "retention", "retention", tooltip="drop what retention allows", id="database.retention"),
-        Binding("J", "run_job", "job", tooltip="run this job now", id="database.job"),
-        Binding("A", "analyze", "analyze", id="database.analyze"),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -65,16 +61,22 @@ class DatabasePane(Pane):
             yield ChunkStrips(id="db-strips")
             yield LinesView(id="db-chunk")
         with Horizontal(id="db-bottom"):
-            yield ChunkList(id="db-chunks")
+            with Vertical(id="db-left"):
+                yield ChunkList(id="db-chunks")
+                yield SessionList(id="db-sessions")
+                yield LinesView(id="db-session")
             with Vertical(id="db-right"):
                 yield JobList(id="db-jobs")
                 yield LinesView(id="db-job")
+                yield SizeList(id="db-sizes")
                 yield LinesView(id="db-health", can_focus=True)
 
     def on_mount(self) -> None:
         self.query_one(TableList).infos = {}
         self.query_one(ChunkList).infos = {}
         self.query_one(JobList).infos = {}
+        self.query_one(SessionList).infos = {}
+        self.query_one(SizeList).infos = {}
 
     # What is chosen.
     @property
@@ -87,6 +89,24 @@ class DatabasePane(Pane):
     def chosen(self) -> ChunkInfo | None:
         """The chunk under the cursor."""
         return self.query_one(ChunkList).infos.get(self.chunk or "")
+
+    @property
+    def job(self) -> JobInfo | None:
+        """The job under the cursor."""
+        jobs = self.query_one(JobList)
+        return jobs.infos.get(jobs.current) if isinstance(jobs.current, int) else None
+
+    @property
+    def session(self) -> SessionInfo | None:
+        """The session under the cursor."""
+        sessions = self.query_one(SessionList)
+        return sessions.infos.get(sessions.current) if isinstance(sessions.current, int) else None
+
+    @property
+    def relation(self) -> RelationInfo | None:
+        """The table under the cursor of the sizes."""
+        sizes = self.query_one(SizeList)
+        return sizes.infos.get(str(sizes.current))
 
     def focus_main(self) -> None:
         self._show_section()
@@ -103,7 +123,16 @@ class DatabasePane(Pane):
             jobs.infos = {job.job_id: job for job in view.database.jobs}
             jobs.set_rows([job.job_id for job in view.database.jobs])
             self._take_chunks()
+            self._take_rest(view.database)
         self._draw()
+
+    def _take_rest(self, database: DatabaseView) -> None:
+        sessions, sizes = self.query_one(SessionList), self.query_one(SizeList)
+        found = database.activity.sessions if database.activity is not None else ()
+        sessions.infos = {session.pid: session for session in found}
+        sessions.set_rows([session.pid for session in found])
+        sizes.infos = {info.name: info for info in database.relations}
+        sizes.set_rows([info.name for info in database.relations])
 
     def _take_chunks(self) -> None:
         """Hand the chosen table's chunks to the list, newest first; keep the chunk if it is still there."""
@@ -145,7 +174,7 @@ class DatabasePane(Pane):
             self._show_section(focus=False)
             return  # it draws again
         totals.set_lines(sheet_of.totals(database, self.now, totals.size.width, look))
-        for each in (self.query_one(ChunkList), self.query_one(JobList)):
+        for each in self.query(InfoList):
             each.now, each.utc = self.now, self.utc
             each.refresh_dirty()
         table = self.table
@@ -161,8 +190,9 @@ class DatabasePane(Pane):
             jobs.styles.height = min(len(jobs.rows) + 1, max(4, self.size.height // 4))
         else:
             jobs.styles.height = "1fr"
-        at_hand = jobs.infos.get(jobs.current) if isinstance(jobs.current, int) else None
-        job.set_lines(sheet_of.job_lines(at_hand, self.now, self.utc, max(30, job.size.width), look))
+        job.set_lines(sheet_of.job_lines(self.job, self.now, self.utc, max(30, job.size.width), look))
+        session = self.query_one("#db-session", LinesView)
+        session.set_lines(session_lines(self.session, database, max(30, session.size.width), look))
         checks = self.query_one("#db-health", LinesView)
         checks.set_lines(sheet_of.health(self.view, max(30, checks.size.width - 1), self.now, self.utc, look))
 
@@ -175,10 +205,15 @@ class DatabasePane(Pane):
         line.refresh()
         self.query_one("#db-top").display = wide or here == "tables"
         self.query_one("#db-bottom").display = wide or here != "tables"
+        self.query_one("#db-left").display = wide or here in ("chunks", "sessions")
         self.query_one("#db-chunks").display = wide or here == "chunks"
-        self.query_one("#db-right").display = wide or here in ("jobs", "health")
+        for part in ("#db-sessions", "#db-session"):
+            self.query_one(part).display = wide or here == "sessions"
+        self.query_one("#db-right").display = wide or here in ("jobs", "sizes", "health")
         self.query_one("#db-jobs").display = self.query_one("#db-job").display = wide or here == "jobs"
-        self.query_one("#db-health").display = wide or here == "health"
+        self.query_one("#db-sizes").display = here == "sizes"
+        self.query_one("#db-health").display = here == "health" or (wide and here != "sizes")
+        self.refresh_bindings()  # keys are live where what they act on is to be seen
         if focus:
             self.query_one(f"#db-{here}").focus()
         self.call_after_refresh(self._draw)
@@ -211,6 +246,11 @@ class DatabasePane(Pane):
             self.chunk = str(event.sender.current)
         self._draw()
 
+    @on(LineList.Opened)
+    def _opened(self, event: LineList.Opened) -> None:
+        event.stop()
+        self.show_detail()
+
     def action_chunk(self, step: int) -> None:
         """Walk along the strip: the list has the newest first."""
         self.query_one(ChunkList).action_move(-step)
@@ -227,48 +267,9 @@ class DatabasePane(Pane):
                 self._take_chunks()
                 self._draw()
 
-    # Requests.
-    def _want(self, action: str, **arguments: object) -> None:
-        self.post_message(PlanWanted(PlanRequest(action, arguments)))
-
-    def _say(self, text: str) -> None:
-        self.post_message(Remark(text, "warning"))
-
-    def action_compress(self) -> None:
-        if self.chosen is None:
-            self._say("no chunk is chosen: ← → walk along the strip")
-        else:
-            self._want("chunk.compress", chunk=self.chosen.name)
-
-    def action_decompress(self) -> None:
-        if self.chosen is None:
-            self._say("no chunk is chosen: ← → walk along the strip")
-        else:
-            self._want("chunk.decompress", chunk=self.chosen.name)
-
-    def action_compress_older(self) -> None:
-        self._want("chunk.compress-older")
-
-    def action_retention(self) -> None:
-        self._want("retention.run")
-
-    def action_run_job(self) -> None:
-        row = self.query_one(JobList).current
-        if row is None:
-            self._say("there is no job here")
-        else:
-            self._want("job.run", job_id=row)
-
-    def action_analyze(self) -> None:
-        if self.table is None:
-            self._say("no table is chosen")
-        else:
-            self._want("table.analyze", table=self.table.name)
-
     def copy_text(self) -> tuple[str, str]:
-        if self.section == "jobs":
-            jobs = self.query_one(JobList)
-            job = jobs.infos.get(jobs.current) if isinstance(jobs.current, int) else None
-            if job is not None and job.last_error:
-                return job.last_error, "the job's last error"
+        if self.section == "jobs" and self.job is not None and self.job.last_error:
+            return self.job.last_error, "the job's last error"
+        if self.section == "sessions" and self.session is not None:
+            return self.session.query or str(self.session.pid), "the session's statement"
         return (self.chosen.name, "the chunk's name") if self.chosen else ("", "")

@@ -14,7 +14,7 @@ from console.widgets.linelist import LineList
 from core.models import ChunkInfo, HypertableInfo, JobInfo
 
 
-class _InfoList(LineList):
+class InfoList(LineList):
     """Rows are names; what they stand for is looked up."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -28,7 +28,7 @@ def change(before: int | None, after: int | None) -> str:
     return DASH if before is None or after is None else f"{short_bytes(before)} → {short_bytes(after)}"
 
 
-class TableList(_InfoList):
+class TableList(InfoList):
     """Hypertables with totals and policies."""
 
     infos: dict[str, HypertableInfo]
@@ -84,7 +84,7 @@ class TableList(_InfoList):
         return line
 
 
-class ChunkList(_InfoList):
+class ChunkList(InfoList):
     """The chunks of one table, newest first."""
 
     infos: dict[str, ChunkInfo]
@@ -122,7 +122,7 @@ class ChunkList(_InfoList):
         return line.gap(2).add(clean(info.name.rsplit(".", 1)[-1]), look.dim) if width >= 100 else line
 
 
-class JobList(_InfoList):
+class JobList(InfoList):
     """Background jobs with their last and next run."""
 
     infos: dict[int, JobInfo]

@@ -144,5 +144,7 @@ def job_lines(job: JobInfo | None, now: datetime, utc: bool, width: int, look: P
     lines = [line]
     if job.last_error:
         parts = wrap(clean(job.last_error), width - 9, 4)
+        if sum(map(len, parts)) + len(parts) < len(job.last_error.strip()):
+            parts[-1:] = ["… enter shows all of it"]
         lines += [Line().gap().cell("" if n else "error", 7, look.dim).add(p, look.bad) for n, p in enumerate(parts)]
     return lines

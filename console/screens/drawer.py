@@ -29,6 +29,7 @@ class Drawer(Cover[None]):
         Binding("escape", "close", "close"),
         Binding("w", "unlock", "leave read-only"),
         Binding("o", "answers", "what the hosts answered"),
+        Binding("S", "stop", "stop it"),
         Binding("pagedown,ctrl+d", "sheet(1)", "scroll down", show=False),
         Binding("pageup,ctrl+u", "sheet(-1)", "scroll up", show=False),
         Binding("j,down", "line(1)", "scroll", show=False),
@@ -134,7 +135,8 @@ class Drawer(Cover[None]):
     def _changed(self) -> None:
         operation = self.operation
         if operation.running:
-            self._note("esc closes; it goes on in the background")
+            stopping = operation.cut is None
+            self._note("stopping" if stopping else "S stops it; esc closes, it goes on in the background")
         elif operation.error:
             self._note("nothing more is done")
         elif operation.outcome is not None:
@@ -163,6 +165,11 @@ class Drawer(Cover[None]):
             ended = {each.host for each in outcome.results}
             left = [target.name for target in plan.targets if target.name not in ended]
             self.app.push_screen(ResultScreen(plan.title, outcome.results, left))
+
+    def action_stop(self) -> None:
+        """Stop what runs: the server is told, and what was done by then stays."""
+        if self.operation.stop():
+            self._changed()
 
     def action_unlock(self) -> None:
         if by_read_only(self.operation.plan):

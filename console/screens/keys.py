@@ -82,5 +82,8 @@ _GROUPS = {
     "TableList": "Lists",
     "ChunkList": "Lists",
     "JobList": "Lists",
+    "SessionList": "Lists",
+    "SizeList": "Lists",
+    "DatabaseRequests": "Database",
     "ChunkStrips": "Chunk strips",
 }

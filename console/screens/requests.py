@@ -9,10 +9,22 @@ from textual.screen import Screen
 
 from console.actions.operate import Operator
 from console.formatting import clean
-from console.messages import AlertWanted, CopyWanted, IntervalWanted, MaintenanceWanted, PlanWanted, PollWanted, Remark
+from console.messages import (
+    AlertWanted,
+    CopyWanted,
+    DetailWanted,
+    IntervalWanted,
+    MaintenanceWanted,
+    PlanWanted,
+    PolicyWanted,
+    PollWanted,
+    RefreshWanted,
+    Remark,
+)
 from console.panes.base import Pane
 from console.services import ConsoleServices
 from core.exceptions import InfrastructureException
+from core.models import PlanRequest
 
 UNLOCK_S = 600.0
 MIN_INTERVAL_S, MAX_INTERVAL_S = 1.0, 3600.0
@@ -76,6 +88,25 @@ class Requests(Screen[None]):
             dialog(message.keys, named(message.keys, self.services.view)),
             lambda wanted: self.on_plan_wanted(PlanWanted(wanted)) if wanted else None,
         )
+
+    def on_detail_wanted(self, message: DetailWanted) -> None:
+        from console.screens.detail import DetailScreen
+
+        self.app.push_screen(DetailScreen(message.title, message.facts))
+
+    def on_policy_wanted(self, _: PolicyWanted) -> None:
+        from console.screens.policies import PolicyDialog
+
+        self.app.push_screen(PolicyDialog(self.services.view.database), self._plan_if_any)
+
+    def on_refresh_wanted(self, message: RefreshWanted) -> None:
+        from console.screens.policies import RefreshDialog
+
+        self.app.push_screen(RefreshDialog(message.rollup), self._plan_if_any)
+
+    def _plan_if_any(self, wanted: PlanRequest | None) -> None:
+        if wanted is not None:
+            self.on_plan_wanted(PlanWanted(wanted))
 
     async def _plan(self, message: PlanWanted) -> None:
         from console.screens.drawer import Drawer

@@ -13,6 +13,7 @@ from core.models.database import (
     PoolInfo,
     StorageMode,
     WriterStats,
+    compress_time,
     keep_time,
     past_retention,
 )
@@ -54,9 +55,11 @@ from core.models.hostwork import HostResult, LogFeed, LogRecord, LogSource, Save
 from core.models.inspection import HostFinding, PollingFigures, PollingView
 from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
 from core.models.replay import HostPlot, Mark, MarkKind, PastView, ReplayStatus, Timeline
+from core.models.upkeep import ActivityView, IndexInfo, RelationFacts, RelationInfo, SessionInfo, SessionKind
 
 __all__ = [
     "RAW_TABLES",
+    "ActivityView",
     "Alert",
     "AlertChange",
     "AlertState",
@@ -84,6 +87,7 @@ __all__ = [
     "HostState",
     "HostView",
     "HypertableInfo",
+    "IndexInfo",
     "InterfaceFigures",
     "JobInfo",
     "Level",
@@ -106,12 +110,16 @@ __all__ = [
     "PortFigures",
     "ProcessFigures",
     "Reason",
+    "RelationFacts",
+    "RelationInfo",
     "ReplayStatus",
     "SavedCommand",
     "SecretRequest",
     "SectionStatus",
     "ServiceFigures",
     "SessionFigures",
+    "SessionInfo",
+    "SessionKind",
     "StorageMode",
     "SystemFigures",
     "Timeline",
@@ -120,6 +128,7 @@ __all__ = [
     "VdevFigures",
     "WriterStats",
     "ZfsFigures",
+    "compress_time",
     "keep_time",
     "past_retention",
 ]

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from core.models.upkeep import ActivityView, RelationInfo
+
 
 class StorageMode(StrEnum):
     """Where the data lives; written into the database at init, never flips by itself."""
@@ -133,6 +135,22 @@ def keep_time(table: str, times: KeepTimes) -> timedelta | None:
     return times.raw_retention if table in RAW_TABLES else None
 
 
+class CompressTimes(Protocol):
+    """The settings that say when chunks are compressed."""
+
+    @property
+    def compress_after(self) -> timedelta: ...
+    @property
+    def refresh_start(self) -> timedelta: ...
+
+
+def compress_time(table: str, times: CompressTimes) -> timedelta:
+    """Return the age at which chunks are compressed: of a rollup not before nothing refreshes them any more."""
+    if table in RAW_TABLES:
+        return times.compress_after
+    return max(times.compress_after, times.refresh_start + timedelta(days=1))
+
+
 def past_retention(
     chunks: Iterable[ChunkInfo], keep: Callable[[str], timedelta | None], now: datetime
 ) -> tuple[ChunkInfo, ...]:
@@ -158,6 +176,12 @@ class JobInfo:
     total_failures: int | None
     last_error: str | None
     running: bool = False
+    owner: str = ""  # the role it runs as; empty for our own jobs
+    may_alter: bool = True  # this role is its owner, or a member of it
+    proc: str = ""  # policy_compression, policy_retention, ...
+    config: str = ""  # JSON, as the server has it
+    held: bool = False  # by us, until the rollups have caught up
+    after_s: float | None = None  # the age at which a policy compresses or drops
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +242,8 @@ class DatabaseView:
     database_bytes: int | None = None
     workers: int | None = None  # TimescaleDB background workers seen in pg_stat_activity
     name: str = ""  # database at host, no password
+    activity: ActivityView | None = None  # None: never read
+    relations: tuple[RelationInfo, ...] = ()
 
     @property
     def ratio(self) -> float | None:

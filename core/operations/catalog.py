@@ -29,6 +29,8 @@ class Action:
     needs_compression: bool = False
     of_alerts: bool = False  # touches what was said of alerts, which a writer may
     of_inventory: bool = False  # touches the inventory or hosts; the database keeps its audit alone
+    needs_timescale: str = ""  # what of it needs TimescaleDB
+    of_sessions: bool = False  # touches other sessions of the server
 
 
 _HOSTS = {"hosts": str}  # names with blanks between
@@ -77,8 +79,28 @@ ACTIONS: Mapping[str, Action] = {
             optional=frozenset({"hypertable"}),
             needs_compression=True,
         ),
+        Action(
+            "chunk.recompress", "Take a chunk's newer rows into compression", {"chunk": str}, needs_compression=True
+        ),
+        Action("chunk.reorder", "Sort a chunk by its key", {"chunk": str}, needs_timescale="sorting a chunk in place"),
+        Action("chunk.drop", "Drop one chunk", {"chunk": str}, destructive=True),
         Action("retention.run", "Drop raw data past its retention", {}, destructive=True),
+        Action("policy.set", "Change a policy", {"policy": str, "value": str}),
         Action("job.run", "Run a background job now", {"job_id": int}),
+        Action("job.fix", "Run a failed job again, and let it be scheduled", {"job_id": int}),
+        Action("job.pause", "Stop a background job", {"job_id": int}),
+        Action("job.resume", "Let a stopped background job run again", {"job_id": int}),
+        Action(
+            "rollup.refresh",
+            "Roll raw data up anew",
+            {"rollup": str, "start": str, "stop": str},
+            optional=frozenset({"start", "stop"}),
+        ),
+        Action("table.vacuum", "Vacuum a table", {"table": str}),
+        Action("table.reindex", "Build a table's indexes anew, without locking it", {"table": str}),
+        Action("index.clean", "Drop the indexes that a cut REINDEX left half built", {}),
+        Action("session.cancel", "Cancel what a session is doing", {"pid": int}, of_sessions=True),
+        Action("session.terminate", "End a session", {"pid": int}, destructive=True, of_sessions=True),
         Action(
             "maintenance.on",
             "Put hosts into maintenance",
@@ -127,6 +149,11 @@ def why_not(action: Action, capability: Capability | None) -> str:
         return "the database is not connected"
     if action.needs_compression and not capability.compression:
         return f"compression {NEEDS_TIMESCALE}"
+    if action.needs_timescale and not capability.compression:  # the Apache edition lacks it as well
+        return f"{action.needs_timescale} {NEEDS_TIMESCALE}"
+    if action.of_sessions:
+        alone = "this engine has one session, which is this console's own" if capability.single_session else ""
+        return alone or capability.why_no_write
     return capability.why_no_write if action.of_inventory or action.of_alerts else capability.why_no_upkeep
 
 
@@ -143,19 +170,19 @@ def is_rollup(table: str) -> bool:
 def compress_statement(chunk: ChunkInfo, capability: Capability) -> str:
     """Return the SQL that compresses a chunk, or takes its newer rows in."""
     call = capability.recompress_call if chunk.compressed and chunk.partial else capability.compress_call
-    return f"{call}({_literal(chunk.name)})"
+    return f"{call}({literal(chunk.name)})"
 
 
 def decompress_statement(chunk: str) -> str:
     """Return the SQL that decompresses a chunk."""
-    return f"SELECT decompress_chunk({_literal(chunk)})"
+    return f"SELECT decompress_chunk({literal(chunk)})"
 
 
 def drop_statement(chunk: ChunkInfo, mode: StorageMode) -> str:
     """Return the SQL that drops exactly one chunk or partition; its rollups are brought up to date before."""
     if mode is StorageMode.TIMESCALEDB:
         bounds = f"older_than => '{chunk.end.isoformat()}', newer_than => '{chunk.start.isoformat()}'"
-        return f"SELECT drop_chunks({_literal(chunk.hypertable)}, {bounds})"
+        return f"SELECT drop_chunks({literal(chunk.hypertable)}, {bounds})"
     name = short_name(chunk.name)
     return f"ALTER TABLE {chunk.hypertable} DETACH PARTITION {name}; DROP TABLE {name}"
 
@@ -204,5 +231,6 @@ def bytes_in_words(size: float | None) -> str:
     return f"{size:.1f} TiB"
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return a text as a constant of SQL."""
     return "'" + text.replace("'", "''") + "'"

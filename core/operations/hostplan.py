@@ -131,7 +131,7 @@ def _planned(
         warnings=(*left, *warnings),
         refused=refused,
     )
-    return HostPlanned(plan, (), states, steps, 1 if wish.destructive else 8)
+    return HostPlanned(plan, states=states, steps=steps, at_once=1 if wish.destructive else 8)
 
 
 def _wish(request: PlanRequest) -> _Wish:

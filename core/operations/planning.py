@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,7 +11,10 @@ from core.exceptions import ResourceNotFoundError
 from core.models import RAW_TABLES, Capability, ChunkInfo, Plan, PlanRequest, PlanTarget, keep_time, past_retention
 from core.operations import catalog
 from core.operations.catalog import Action, bytes_in_words
-from core.ports import ChunkKeeper
+from core.ports import ChunkKeeper, Tell
+
+Work = Callable[[Tell], Awaitable[None]]
+"""One step; it may tell how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +24,19 @@ class Planned:
     plan: Plan
     chunks: tuple[ChunkInfo, ...] = ()
     states: tuple[tuple[str, str], ...] = ()
+    work: tuple[tuple[str, Work], ...] = ()  # a step a target; empty: the service knows how
+    all_or_nothing: bool = False  # a step that fails ends it
 
 
 class Planner:
     """Reads the chunks and writes plans; changes nothing."""
 
-    def __init__(self, keeper: ChunkKeeper, retention: RetentionSettings) -> None:
-        self._keeper, self._retention = keeper, retention
+    def __init__(self, keeper: ChunkKeeper, retention: Callable[[], RetentionSettings]) -> None:
+        self._keeper, self._now_kept = keeper, retention
+
+    @property
+    def _retention(self) -> RetentionSettings:
+        return self._now_kept()
 
     async def plan(self, request: PlanRequest, capability: Capability | None, now: datetime) -> Planned:
         """Return the plan of a request at a moment; ``refused`` says why it could not be applied."""
@@ -47,7 +56,7 @@ class Planner:
 
     async def _one_chunk(self, action: Action, request: PlanRequest, capability: Capability, now: datetime) -> Planned:
         wanted = str(request.arguments["chunk"])
-        chunk = _find(await self._keeper.chunks(), wanted)
+        chunk = find(await self._keeper.chunks(), wanted)
         compress = action.name == "chunk.compress"
         done = chunk.compressed and not chunk.partial if compress else not chunk.compressed
         statement = (
@@ -77,7 +86,7 @@ class Planner:
         if hypertable and not every:
             raise ResourceNotFoundError(f"no chunks of a table {hypertable[:80]!r}", operation=action.name)
         cut = now - self._retention.compress_after
-        chunks = _ordered(
+        chunks = ordered(
             c for c in every
             if c.end <= cut and (not c.compressed or c.partial) and c.hypertable in RAW_TABLES
         )  # fmt: skip
@@ -87,7 +96,7 @@ class Planner:
         return _made(
             action, request, chunks, tuple(catalog.compress_statement(c, capability) for c in chunks),
             catalog.short_name(hypertable) if hypertable else "compress-older",
-            f"would compress {_counted(chunks)} that ended before {cut:%Y-%m-%d %H:%M} UTC{guess}",
+            f"would compress {counted(chunks)} that ended before {cut:%Y-%m-%d %H:%M} UTC{guess}",
             refused="" if chunks else f"nothing to do: no uncompressed chunk ended before {cut:%Y-%m-%d %H:%M} UTC",
         )  # fmt: skip
 
@@ -97,10 +106,10 @@ class Planner:
         cut = now - self._retention.raw_retention
         chunks = past_retention(await self._keeper.chunks(), self._keep, now)
         rows = [c.rows for c in chunks if c.rows is not None]
-        counted = f", about {sum(rows)} rows" if rows else ""
+        about = f", about {sum(rows)} rows" if rows else ""
         return _made(
             action, request, chunks, tuple(catalog.drop_statement(c, capability.mode) for c in chunks), "retention",
-            f"would drop {_counted(chunks)}{counted}, all before {cut:%Y-%m-%d %H:%M} UTC; this cannot be undone",
+            f"would drop {counted(chunks)}{about}, all before {cut:%Y-%m-%d %H:%M} UTC; this cannot be undone",
             warnings=("raw samples are gone afterwards; the rollups of 1 minute and 1 hour stay",) if chunks else (),
             refused="" if chunks else f"nothing to do: no chunk ended before {cut:%Y-%m-%d %H:%M} UTC",
         )  # fmt: skip
@@ -164,7 +173,8 @@ def _made(
     return Planned(plan, chunks, states)
 
 
-def _find(chunks: Sequence[ChunkInfo], wanted: str) -> ChunkInfo:
+def find(chunks: Sequence[ChunkInfo], wanted: str) -> ChunkInfo:
+    """Return the chunk of that name, with or without its schema; ResourceNotFoundError where none or several are."""
     exact = [chunk for chunk in chunks if chunk.name == wanted]
     found = exact or [chunk for chunk in chunks if catalog.short_name(chunk.name) == wanted]
     if len(found) != 1:
@@ -173,7 +183,8 @@ def _find(chunks: Sequence[ChunkInfo], wanted: str) -> ChunkInfo:
     return found[0]
 
 
-def _ordered(chunks: Iterable[ChunkInfo]) -> tuple[ChunkInfo, ...]:
+def ordered(chunks: Iterable[ChunkInfo]) -> tuple[ChunkInfo, ...]:
+    """Return chunks in the order that they are acted on: oldest first."""
     return tuple(sorted(chunks, key=lambda c: (c.start, c.hypertable, c.name)))
 
 
@@ -181,7 +192,8 @@ def _bytes(chunks: Sequence[ChunkInfo]) -> int:
     return sum(chunk.total_bytes or 0 for chunk in chunks)
 
 
-def _counted(chunks: Sequence[ChunkInfo]) -> str:
+def counted(chunks: Sequence[ChunkInfo]) -> str:
+    """Return chunks in figures: how many, of how many tables, and their bytes."""
     tables = len({chunk.hypertable for chunk in chunks})
     return (
         f"{len(chunks)} chunk{'' if len(chunks) == 1 else 's'} of {tables} table{'' if tables == 1 else 's'}, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,11 +20,21 @@ from core.exceptions import (
 )
 from core.logging import correlation
 from core.models import Capability, ChunkInfo, HostResult, Outcome, Plan, PlanRequest
-from core.operations import alerting, hostwork, maintenance
+from core.operations import alerting, hostwork, maintenance, upkeep
 from core.operations.catalog import bytes_in_words
 from core.operations.gate import Gate
 from core.operations.planning import Planned, Planner
-from core.ports import AlertKeeper, AuditLog, ChunkKeeper, Clock, HostReach, InventoryKeeper, SystemClock
+from core.ports import (
+    AlertKeeper,
+    AuditLog,
+    ChunkKeeper,
+    Clock,
+    HostReach,
+    InventoryKeeper,
+    SystemClock,
+    Tell,
+    UpkeepKeeper,
+)
 
 log = structlog.get_logger("core.operations")
 
@@ -56,7 +67,7 @@ class Operations:
         self,
         keeper: ChunkKeeper,
         audit: AuditLog,
-        retention: RetentionSettings,
+        retention: RetentionSettings | Callable[[], RetentionSettings],
         bus: EventBus,
         *,
         gate: Gate,
@@ -65,13 +76,15 @@ class Operations:
         inventory: InventoryKeeper | None = None,
         alerts: AlertKeeper | None = None,
         reach: HostReach | None = None,
+        server: UpkeepKeeper | None = None,
     ) -> None:
         self._keeper, self._audit, self._bus = keeper, audit, bus
-        self._inventory, self._alerts, self._reach = inventory, alerts, reach
+        self._inventory, self._alerts, self._reach, self._server = inventory, alerts, reach, server
+        self._retention: Callable[[], RetentionSettings] = retention if callable(retention) else lambda: retention
         self.gate = gate
         self._capability = capability
         self._clock = clock or SystemClock()
-        self._planner = Planner(keeper, retention)
+        self._planner = Planner(keeper, self._retention)
         self._busy: set[str] = set()
 
     async def plan(self, request: PlanRequest) -> Plan:
@@ -119,6 +132,9 @@ class Operations:
             return await alerting.plan_alerts(request, self._alerts, self._capability(), self._clock.now())
         if hostwork.is_ours(request):
             return await hostwork.plan(request, self._reach, self._capability())
+        if self._server is not None and request.action in upkeep.PLANS:
+            around = upkeep.Around(self._keeper, self._server, self._retention(), self._clock.now())
+            return await upkeep.plan_upkeep(request, around, self._capability())
         return await self._planner.plan(request, self._capability(), self._clock.now())
 
     async def _audited(self, planned: Planned, actor: str, on_progress: OnProgress) -> Outcome:
@@ -148,21 +164,28 @@ class Operations:
             await hostwork.run(planned, self._reach, run, on_progress)
             return
         total = len(run.left)
-        for name, step in self._steps(planned, run):
+
+        def tell(word: str) -> None:
+            on_progress(total - len(run.left), total, f"{run.left[0]}: {word}" if run.left else word)
+
+        for name, step in self._steps(planned, run, tell):
             on_progress(total - len(run.left), total, name)
             try:
                 await step()
             except InfrastructureException as error:
                 run.left.remove(name)
                 run.failed.append((name, error.message))
-                if planned.plan.destructive or isinstance(error, DatabaseConnectionError | DatabaseTimeoutError):
+                lost = isinstance(error, DatabaseConnectionError | DatabaseTimeoutError)
+                if planned.plan.destructive or planned.all_or_nothing or lost:
                     return
             else:
                 run.left.remove(name)
                 run.done.append(name)
         on_progress(total, total, "")
 
-    def _steps(self, planned: Planned, run: _Run) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+    def _steps(self, planned: Planned, run: _Run, tell: Tell) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        if planned.work:
+            return [(name, partial(step, tell)) for name, step in planned.work]
         request = planned.plan.request
         if self._inventory is not None and request.action in (maintenance.ON, maintenance.OFF):
             return maintenance.maintenance_steps(request, [t.name for t in planned.plan.targets], self._inventory)
@@ -177,7 +200,7 @@ class Operations:
 
     def _chunk_step(self, action: str, chunk: ChunkInfo, run: _Run) -> Callable[[], Awaitable[None]]:
         async def step() -> None:
-            if action == "retention.run":
+            if action in ("retention.run", "chunk.drop"):
                 await self._keeper.drop(chunk)
                 run.measure(chunk.total_bytes, 0)
             elif action == "chunk.decompress":

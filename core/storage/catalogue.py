@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.exceptions import ConfigurationError, InfrastructureException
 from core.models import ChunkInfo, DatabaseState, DatabaseView, HypertableInfo, JobInfo
 from core.storage import catalogue_sql as sql
+from core.storage.activity import read_activity
 from core.storage.catalogue_chunks import ORDER, fetch_chunks, remembered
 from core.storage.catalogue_jobs import left_behind, own_job, their_job
 from core.storage.engine import Database
@@ -22,6 +23,8 @@ from core.storage.errors import NOT_INITIALISED
 from core.storage.health import Findings, checks
 from core.storage.hold import held_jobs
 from core.storage.partitions import partition_interval
+from core.storage.policy_notes import reread
+from core.storage.relations import read_relations, with_chunks
 from core.storage.schema import ROLLUP
 from core.storage.setup_times import OWN_JOBS, keep_for
 
@@ -65,7 +68,7 @@ async def _read(database: Database, base: DatabaseView) -> DatabaseView:
         else:
             found = await _partitions(database, connection)
         slow = await _slow(database, connection)
-        held = await held_jobs(connection)
+        activity = await read_activity(database, connection)
     tables, chunks, jobs, left = found
     capability = base.capability
     findings = Findings(
@@ -83,7 +86,7 @@ async def _read(database: Database, base: DatabaseView) -> DatabaseView:
         newest_raw=max((c.end for c in chunks if c.hypertable == "host_samples"), default=None),
         refresh_start=database.retention.refresh_start,
         left=left,
-        held=tuple(str(job.hypertable) for job in jobs if job.job_id in held),
+        held=tuple(str(job.hypertable) for job in jobs if job.held),
     )
     return replace(
         base,
@@ -97,7 +100,32 @@ async def _read(database: Database, base: DatabaseView) -> DatabaseView:
         database_bytes=slow["bytes"],
         workers=general.workers if database.timescale else None,
         pool=database.pool(),
+        activity=activity,
+        relations=with_chunks(slow["relations"], tables),
     )
+
+
+async def read_jobs(database: Database) -> tuple[JobInfo, ...]:
+    """Return the jobs: TimescaleDB's, or our own where there is none."""
+    async with database.connect("read the jobs") as connection:
+        if not database.timescale:
+            return await _own_jobs(connection)
+        owners = (await connection.execute(sql.OWNERS)).all()
+        rows = (await connection.execute(sql.JOBS)).all()
+        return await _their_jobs(database, connection, rows, {str(owner.id): owner.name for owner in owners})
+
+
+async def _their_jobs(
+    database: Database, connection: AsyncConnection, rows: Sequence[Any], names: dict[str, str]
+) -> tuple[JobInfo, ...]:
+    scheduler = database.capability is not None and database.capability.background_workers
+    held = await held_jobs(connection)
+    return tuple(their_job(row, names, scheduler=scheduler, held=row.job_id in held) for row in rows)
+
+
+async def _own_jobs(connection: AsyncConnection) -> tuple[JobInfo, ...]:
+    ran = {row.job_id: row for row in await connection.execute(sql.OWN_JOBS)}
+    return tuple(own_job(job_id, name, every, ran.get(job_id)) for job_id, (name, every) in OWN_JOBS.items())
 
 
 async def read_chunks(
@@ -111,7 +139,6 @@ async def read_chunks(
 
 async def _timescale(database: Database, connection: AsyncConnection) -> _Found:
     rows = (await connection.execute(sql.JOBS)).all()
-    scheduler = database.capability is not None and database.capability.background_workers
     policies: dict[str, Policies] = {}
     for row in rows:
         if row.table_id is not None:
@@ -142,7 +169,7 @@ async def _timescale(database: Database, connection: AsyncConnection) -> _Found:
         )
         tables.append(_totals(base, by_table[owner.name]))
     tables.sort(key=lambda table: (ORDER.get(table.name, len(ORDER)), table.name))
-    jobs = tuple(their_job(row, names, scheduler=scheduler) for row in rows)
+    jobs = await _their_jobs(database, connection, rows, names)
     return tuple(tables), chunks, jobs, left_behind(rows, jobs, chunks)
 
 
@@ -176,9 +203,7 @@ async def _partitions(database: Database, connection: AsyncConnection) -> _Found
             name, 0, 0, None, None, None, interval.total_seconds(), None, keep.total_seconds(), rollup=name in ROLLUP
         )
         tables.append(_totals(base, by_table[name]))
-    ran = {row.job_id: row for row in await connection.execute(sql.OWN_JOBS)}
-    jobs = [own_job(job_id, name, every, ran.get(job_id)) for job_id, (name, every) in OWN_JOBS.items()]
-    return tuple(tables), chunks, tuple(jobs), ()
+    return tuple(tables), chunks, await _own_jobs(connection), ()
 
 
 async def _slow(database: Database, connection: AsyncConnection) -> dict[str, Any]:
@@ -188,6 +213,8 @@ async def _slow(database: Database, connection: AsyncConnection) -> dict[str, An
         return memory
     memory["bytes"] = await connection.scalar(sql.DATABASE_BYTES)
     memory["rolled"] = await connection.scalar(sql.WATERMARK if database.timescale else sql.OWN_WATERMARK)
+    memory["relations"] = await read_relations(connection)
+    await reread(database, connection)
     memory["stray"] = 0
     if not database.timescale:
         defaults = [row.name for row in await connection.execute(sql.DEFAULT_PARTITIONS)]

@@ -9,7 +9,7 @@ from typing import Any
 from core.models import ChunkInfo, JobInfo
 
 
-def their_job(row: Any, names: dict[str, str], *, scheduler: bool) -> JobInfo:
+def their_job(row: Any, names: dict[str, str], *, scheduler: bool, held: bool = False) -> JobInfo:
     """Join what the scheduler recorded of a job with the runs that were started by us: the later one tells."""
     last_run = row.last_run if row.last_run and row.last_run.year > 1970 else None
     next_run = row.next_run if row.next_run and 1970 < row.next_run.year < 9999 else None
@@ -33,6 +33,12 @@ def their_job(row: Any, names: dict[str, str], *, scheduler: bool) -> JobInfo:
         total_failures=(row.total_failures or 0) + (row.own_failures or 0),
         last_error=last_error,
         running=row.job_status == "Running",
+        owner=row.owner,
+        may_alter=row.may_alter,
+        proc=row.proc,
+        config=row.config or "",
+        held=held,
+        after_s=row.compress_after_s if row.compress_after_s is not None else row.drop_after_s,
     )
 
 

@@ -90,7 +90,9 @@ SELECT j.job_id, j.application_name, j.scheduled, extract(epoch FROM j.schedule_
        s.last_run_started_at AS last_run, s.last_run_status AS last_status, s.job_status, s.next_start AS next_run,
        s.total_runs, s.total_failures, e.err_message AS last_error,
        o.last_run AS own_run, o.last_ok AS own_ok, o.last_error AS own_error, o.total_runs AS own_runs,
-       o.total_failures AS own_failures, o.last_run + j.schedule_interval AS own_next
+       o.total_failures AS own_failures, o.last_run + j.schedule_interval AS own_next,
+       j.owner::text AS owner, j.proc_name::text AS proc, j.config::text AS config,
+       pg_catalog.pg_has_role(j.owner::oid, 'USAGE') AS may_alter
 FROM timescaledb_information.jobs j
 LEFT JOIN timescaledb_information.job_stats s ON s.job_id = j.job_id
 LEFT JOIN jumpwatch_jobs o ON o.job_id = j.job_id

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
@@ -25,6 +25,7 @@ from core.models import Capability, DatabaseView, HealthCheck, PoolInfo, Storage
 from core.storage.capability import read_capability
 from core.storage.connect import Address, connect_arguments, where
 from core.storage.errors import DRIVER_ERRORS, mapped
+from core.storage.policy_notes import in_force
 from core.storage.revisions import refuse_lost, refuse_newer, revision_of
 
 
@@ -38,7 +39,9 @@ class Database:
         self, settings: DatabaseSettings, retention: RetentionSettings, address: Address | None = None
     ) -> None:
         self.settings = settings
-        self.retention = retention
+        self.configured_retention = retention
+        self.retention = retention  # with what was changed by hand since the settings were written (policy_notes)
+        self.own_pids: set[int] = set()  # the server's processes of our pool's sessions
         self.address = address
         self.where = where(settings, address)
         self.single_session = bool(address and address.single_session)
@@ -82,6 +85,9 @@ class Database:
         async with self.connect("read what the server can do") as connection:
             found = await read_capability(connection, self.kind, single_session=self.single_session)
             at = await revision_of(connection)
+            retention = self.configured_retention
+            if at is not None:
+                retention = await in_force(connection, retention)
         try:
             refuse_newer(at, self.where)
             refuse_lost(found, self.where)
@@ -89,7 +95,7 @@ class Database:
             self._capability = None
             await self.close()
             raise
-        self._capability = found
+        self._capability, self.retention = found, retention
         return found
 
     async def close(self) -> None:
@@ -204,9 +210,26 @@ class Database:
             pool_pre_ping=not single,
             hide_parameters=True,
         )
+        self._watch_pids(engine)
         if single:
             return engine, engine
         arguments = connect_arguments(
             self.settings, self.address, name=f"{self.settings.application_name} maintenance", bounded=False
         )
-        return engine, create_async_engine(url, connect_args=arguments, poolclass=NullPool, hide_parameters=True)
+        upkeep = create_async_engine(url, connect_args=arguments, poolclass=NullPool, hide_parameters=True)
+        self._watch_pids(upkeep)
+        return engine, upkeep
+
+    def _watch_pids(self, engine: AsyncEngine) -> None:
+        """Remember which of the server's processes are ours: the activity tells them from other consoles'."""
+
+        def came(dbapi: Any, record: Any) -> None:
+            record.info["pid"] = dbapi.driver_connection.get_server_pid()
+            self.own_pids.add(record.info["pid"])
+
+        def went(_: Any, record: Any) -> None:
+            self.own_pids.discard(record.info.get("pid"))
+
+        event.listen(engine.sync_engine, "connect", came)
+        for name in ("close", "close_detached", "invalidate"):
+            event.listen(engine.sync_engine, name, lambda *arguments: went(*arguments[:2]))

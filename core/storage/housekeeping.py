@@ -17,6 +17,7 @@ from core.storage import rollups
 from core.storage.engine import Database
 from core.storage.hold import hold_retention, retention_waits
 from core.storage.partitions import drop_partition, ensure_ahead
+from core.storage.policy_notes import reread
 from core.storage.schema import ROLLUP, ROLLUPS, SAMPLE_TABLE
 from core.storage.setup_times import OWN_JOBS, PARTITIONS_AHEAD, REFRESH_ROLLUPS, RETENTION, keep_for
 
@@ -73,6 +74,8 @@ async def _retention(database: Database, now: datetime) -> None:
     """Drop the partitions that are too old; raw ones only where every rollup holds their rows."""
     from core.storage.catalogue import read_chunks
 
+    async with database.connect("read the policies") as connection:
+        await reread(database, connection)
     times, kept = keep_for(database.retention), list[ChunkInfo]()
     past = past_retention(await read_chunks(database, sizes=False), times.get, now)
     # Raw data first: it is compared with its rollups, and where it has to stay they stay with it.

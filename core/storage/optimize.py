@@ -18,7 +18,7 @@ _CLEAN_UP_S = 10.0
 _LEFT = text("""
 SELECT format('%I.%I', n.nspname, r.relname) AS name
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class r ON r.oid = i.indexrelid
-JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace AND n.nspname = 'public'
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace AND n.nspname IN ('public', '_timescaledb_internal')
 WHERE NOT i.indisvalid AND r.relkind = 'i' AND r.relname ~ '_cc(new|old)[0-9]*$' ORDER BY 1
 """)
 _MATERIAL = text("""
@@ -66,10 +66,10 @@ async def optimize(
                 continue
             results.append(await _reindex(database, name, timeout_s, at_work))
             if not results[-1].ok:
-                await _clean_up(database, at_work)
+                await clean_up(database, at_work)
     except asyncio.CancelledError:
         # The server was told to stop; its half-built index would stay, and be kept up by every insert.
-        await asyncio.shield(_clean_up(database, at_work))
+        await asyncio.shield(clean_up(database, at_work))
         raise
     return results
 
@@ -143,7 +143,7 @@ def _concurrently(database: Database) -> str:
     return "" if database.single_session else "CONCURRENTLY "
 
 
-async def _clean_up(database: Database, at_work: list[int]) -> None:
+async def clean_up(database: Database, at_work: list[int]) -> None:
     """Drop what a cut REINDEX left, which others' transactions may delay; what stays is dropped by the next run."""
     try:
         async with asyncio.timeout(_CLEAN_UP_S):

@@ -88,13 +88,10 @@ async def refresh(database: Database, rollup: Rollup, start: datetime, stop: dat
 
     It never reaches back over raw data that was dropped, for that would empty the rollup there.
     """
-    oldest = await oldest_raw(database, rollup.source.name)
-    if oldest is None:
+    found = await window(database, rollup, start, stop)
+    if found is None:
         return
-    start = max(floor(start, rollup.width_s), ceil(oldest, rollup.width_s))
-    stop = ceil(stop, rollup.width_s)
-    if start >= stop:
-        return
+    start, stop = found
     if database.timescale:
         async with database.maintenance(operation=f"refresh {rollup.name}") as connection:
             # CALL takes no bound parameters in every version: the name is our own, the times are formatted by us.
@@ -107,6 +104,17 @@ async def refresh(database: Database, rollup: Rollup, start: datetime, stop: dat
         end = min(ceil(start + step, rollup.width_s), stop)
         await _refresh_table(database, rollup, start, end)
         start = end
+
+
+async def window(
+    database: Database, rollup: Rollup, start: datetime, stop: datetime
+) -> tuple[datetime, datetime] | None:
+    """Return what a refresh touches: whole buckets, none that began before the oldest raw data; None for nothing."""
+    oldest = await oldest_raw(database, rollup.source.name)
+    if oldest is None:
+        return None
+    start, stop = max(floor(start, rollup.width_s), ceil(oldest, rollup.width_s)), ceil(stop, rollup.width_s)
+    return (start, stop) if start < stop else None
 
 
 async def _refresh_table(database: Database, rollup: Rollup, start: datetime, stop: datetime) -> None:

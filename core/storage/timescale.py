@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core.models import compress_time
 from core.storage.engine import Database
 from core.storage.features import features
 from core.storage.hold import held_jobs
@@ -115,10 +116,7 @@ async def _compressed_by(connection: AsyncConnection, table_id: int) -> str:
 
 async def compression_policy(database: Database, table: SampleTable | Rollup) -> StepResult:
     """Let a background job compress old chunks: raw ones after compress_after, rollups once nothing refreshes them."""
-    step, settings = "compression policy", database.retention
-    after = settings.compress_after
-    if isinstance(table, Rollup):
-        after = max(after, settings.refresh_start + timedelta(days=1))
+    step, after = "compression policy", compress_time(table.name, database.retention)
     async with database.connect(f"compression policy of {table.name}") as connection:
         found = await _find(connection, table)
         if found is None:

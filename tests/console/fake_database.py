@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from core.models import (
+    ActivityView,
     Capability,
     ChunkInfo,
     DatabaseState,
@@ -14,6 +15,9 @@ from core.models import (
     HypertableInfo,
     JobInfo,
     PoolInfo,
+    RelationInfo,
+    SessionInfo,
+    SessionKind,
     StorageMode,
 )
 
@@ -53,6 +57,64 @@ def make_chunks(now: datetime) -> tuple[ChunkInfo, ...]:
                 )
             )
     return tuple(chunks)
+
+
+def make_activity(now: datetime) -> ActivityView:
+    """Return sessions of every kind: ours, others', one that is blocked, one that is hidden."""
+    minute = timedelta(minutes=1)
+
+    def session(
+        pid: int, kind: SessionKind, user: str | None, application: str, state: str | None, **more: object
+    ) -> SessionInfo:
+        base = SessionInfo(
+            pid, user, application, "10.0.0.7", kind, "jumpwatch", state, now - 60 * minute, None, None, now, None, ""
+        )
+        return replace(base, **more)  # type: ignore[arg-type]
+
+    return ActivityView(
+        (
+            session(
+                4711,
+                SessionKind.CLIENT,
+                "payroll",
+                "psql",
+                "active",
+                transaction=now - 9 * minute,
+                query_start=now - 8 * minute,
+                query="UPDATE host_samples SET cpu_pct = 0\n WHERE host_id = 7",
+            ),
+            session(
+                4720,
+                SessionKind.CLIENT,
+                "grafana",
+                "grafana",
+                "active",
+                transaction=now - minute,
+                query_start=now - minute,
+                wait="Lock: transactionid",
+                blocked_by=(4711,),
+                query="SELECT avg(cpu_pct) FROM host_samples WHERE host_id = 7",
+            ),
+            session(
+                4730, SessionKind.CLIENT, "admin", "pgAdmin 4", "idle in transaction", transaction=now - 3 * minute
+            ),
+            session(4740, SessionKind.CLIENT, "secretive", "", None, hidden=True, may_signal=False),
+            session(4501, SessionKind.OURS, "jumpwatch", "jumpwatch", "idle", query="COMMIT"),
+            session(4502, SessionKind.JUMPWATCH, "jumpwatch", "jumpwatch poller anna@jump1:4711", "idle"),
+        ),
+        left_out=3,
+        sees_all=False,
+    )
+
+
+def make_relations(now: datetime) -> tuple[RelationInfo, ...]:
+    """Return tables by size, one with many dead rows."""
+    hour = timedelta(hours=1)
+    return (
+        RelationInfo("host_sample", "chunked", 900 << 20, None, None, None, None, None),
+        RelationInfo("findings", "table", 48 << 20, 12 << 20, 120_000, 40_000, now - 30 * hour, now - 3 * hour),
+        RelationInfo("audit", "table", 1 << 20, 200 << 10, 812, 0, None, None),
+    )
 
 
 def make_database(now: datetime, chunks: tuple[ChunkInfo, ...]) -> DatabaseView:
@@ -135,6 +197,8 @@ def make_database(now: datetime, chunks: tuple[ChunkInfo, ...]) -> DatabaseView:
         database_bytes=sum(chunk.total_bytes or 0 for chunk in chunks) + (11 << 20),
         workers=8,
         name="jumpwatch at db-01:5432",
+        activity=make_activity(now),
+        relations=make_relations(now),
     )
 
 

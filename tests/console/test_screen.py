@@ -198,7 +198,7 @@ async def test_database_sections_at_80x24() -> None:
         await pilot.press("tab", "j")
         await pilot.pause()
         assert "deadlock detected" in screen_text(app)
-        await pilot.press("tab")
+        await pilot.press("tab", "tab", "tab")
         await pilot.pause()
         assert "compression lag" in screen_text(app)
 
