@@ -72,3 +72,17 @@ class Remark(Message):
 
     text: str
     severity: Literal["information", "warning", "error"] = "information"
+
+
+@dataclass
+class CompareWanted(Message):
+    """Set these hosts side by side."""
+
+    hosts: tuple[str, ...]
+
+
+@dataclass
+class HeatWanted(Message):
+    """Show the whole fleet as a map, a cell a host; ``host`` is under the cursor."""
+
+    host: str | None

@@ -16,6 +16,7 @@ from core.models.database import (
     past_retention,
 )
 from core.models.findings import (
+    CertificateFigures,
     CheckFigures,
     ContainerFigures,
     DatasetFigures,
@@ -26,6 +27,8 @@ from core.models.findings import (
     PoolFigures,
     PortFigures,
     ProcessFigures,
+    ProxiesFigures,
+    ProxyFigures,
     ServiceFigures,
     SessionFigures,
     UpdateFigures,
@@ -55,6 +58,7 @@ from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
 __all__ = [
     "RAW_TABLES",
     "Capability",
+    "CertificateFigures",
     "CheckFigures",
     "ChunkInfo",
     "ContainerFigures",
@@ -91,6 +95,8 @@ __all__ = [
     "PoolInfo",
     "PortFigures",
     "ProcessFigures",
+    "ProxiesFigures",
+    "ProxyFigures",
     "Reason",
     "SecretRequest",
     "SectionStatus",
