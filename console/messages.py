@@ -177,3 +177,17 @@ class RefreshWanted(Message):
     """Ask how far back a rollup is to be rolled up anew."""
 
     rollup: str
+
+
+@dataclass
+class CompareWanted(Message):
+    """Set these hosts side by side."""
+
+    hosts: tuple[str, ...]
+
+
+@dataclass
+class HeatWanted(Message):
+    """Show the whole fleet as a map, a cell a host; ``host`` is under the cursor."""
+
+    host: str | None

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from textual.widget import Widget
 
+from console.widgets.columns import TableData
 from core.models import FleetView
 
 
@@ -44,3 +45,30 @@ class Pane(Widget):
     def copy_text(self) -> tuple[str, str]:
         """Return what `y` copies, and its name."""
         return "", ""
+
+    # What actions work on: the same on every pane, so that a key means the same everywhere.
+    @property
+    def marked_hosts(self) -> tuple[str, ...]:
+        """The hosts marked by hand, or those of the marked rows, by name."""
+        return ()
+
+    @property
+    def chosen_hosts(self) -> tuple[str, ...]:
+        """The hosts an action is meant for: the marked ones, else the one under the cursor."""
+        item = self.selected_item
+        return self.marked_hosts or ((item[0],) if item else ())
+
+    @property
+    def selected_item(self) -> tuple[str, str] | None:
+        """Host and item (unit, container, mount ...) under the cursor; the item is empty where the row is a host."""
+        return None
+
+    @property
+    def chosen_items(self) -> tuple[tuple[str, str], ...]:
+        """Host and item of every marked row, else of the one under the cursor."""
+        item = self.selected_item
+        return (item,) if item else ()
+
+    def table_data(self) -> TableData | None:
+        """Return the table that `e` exports, as it stands; None where there is none."""
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -11,21 +12,24 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from console.messages import (
+    HeatWanted,
     HostActionsWanted,
     HostWanted,
     IntervalWanted,
     LogsWanted,
     MaintenanceWanted,
-    PollWanted,
     Remark,
     RunWanted,
     ShellWanted,
 )
-from console.panes.base import Pane
+from console.panes.fleet_export import FLEET_COLUMNS
 from console.panes.fleet_table import FleetTable
+from console.panes.hostfilter import HOSTS
 from console.panes.hostorder import HostOrder
+from console.panes.listpane import ListPane
+from console.panes.query import Mistake, complete
 from console.panes.welcome import welcome
-from console.widgets.filterbar import FilterBar
+from console.widgets.columns import TableData, table_data
 from console.widgets.line import Line
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
@@ -34,19 +38,16 @@ from core.models import FleetView, HostView, PollerRole
 PREVIEW_FROM = 120
 
 
-class FleetPane(Pane):
+class FleetPane(ListPane):
     """Table and preview; what it shows before there are hosts teaches how to add some."""
 
     TITLE = "Fleet"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter", key_display="/", id="fleet.filter"),
-        Binding("s", "sort", "sort", id="fleet.sort"),
-        Binding("space", "mark", "mark", id="fleet.mark"),
-        Binding("r", "poll", "poll now", id="fleet.poll"),
         Binding("a", "actions", "actions", id="fleet.actions"),
         Binding("l", "logs", "log", show=False, tooltip="follow the log", id="fleet.logs"),
         Binding("X", "run", "run a command", show=False, id="fleet.run"),
         Binding("S", "shell", "ssh shell", show=False, id="fleet.shell"),
+        Binding("H", "heat", "map of the fleet", show=False, id="fleet.heat"),
         Binding("m", "maintenance", "maintenance on or off", show=False, id="fleet.maintenance"),
         Binding("plus,equals_sign", "interval(0.5)", "faster", key_display="+", show=False, id="fleet.faster"),
         Binding("minus", "interval(2.0)", "slower", key_display="-", show=False, id="fleet.slower"),
@@ -63,7 +64,7 @@ class FleetPane(Pane):
             yield FleetTable(id="fleet-table")
 
     @property
-    def table(self) -> FleetTable:
+    def table(self) -> FleetTable:  # type: ignore[override]
         return self.query_one(FleetTable)
 
     @property
@@ -83,16 +84,22 @@ class FleetPane(Pane):
         table = self.table
         table.hosts = {each.host.name: each for each in view.hosts}
         table.interval_s, table.now = self.interval_s, self.now
-        names = self._order.names(view.hosts)
-        table.set_rows(names)
+        self._set_rows()
+        self.keep_marks(set(table.hosts))
+        self._draw_preview()
+
+    def _set_rows(self) -> None:
+        names = self._order.names(self.view.hosts, self.now)
+        self.table.set_rows(names)
         if not names:
             self._say_nothing()
-        if self._order.query:
-            self._note(len(names))
-        self._draw_preview()
+        if self.filter_text:
+            self.note(self._order.query.mistakes)
 
     def tick(self, now: datetime) -> None:
         super().tick(now)
+        if self._order.query.moves:
+            self._set_rows()
         self.table.now = now
         self.table.refresh_dirty()
         self._draw_preview()
@@ -103,12 +110,6 @@ class FleetPane(Pane):
 
     def focus_main(self) -> None:
         self.table.focus()
-
-    def close_inner(self) -> bool:
-        if not self._order.query:
-            return False
-        self.query_one(FilterBar).action_clear()
-        return True
 
     async def on_resize(self, event: events.Resize) -> None:
         wide = event.size.width >= PREVIEW_FROM
@@ -155,41 +156,42 @@ class FleetPane(Pane):
         """The hosts as they stand, for walking from one to the next."""
         return tuple(str(row) for row in self.table.rows)
 
-    def action_sort(self) -> None:
-        self.table.order = self._order.cycle()
-        self.table.set_rows(self._order.names(self.view.hosts))
-        self.table.refresh()
-        self.post_message(Remark(f"sorted by {self._order.order}"))
-
-    def action_mark(self) -> None:
-        if (view := self.selected) is not None:
-            self.table.marked ^= {view.host.name}
-            self.table.refresh_dirty()
-            self.table.action_move(1)
-
-    def action_poll(self) -> None:
-        """Poll the marked hosts, or the one under the cursor, now."""
-        if self.table.marked:
-            for host in sorted(self.table.marked):
-                self.post_message(PollWanted(host))
-        elif (view := self.selected) is not None:
-            self.post_message(PollWanted(view.host.name))
+    def host_of(self, row: Hashable) -> str:
+        return str(row)
 
     @property
-    def chosen(self) -> tuple[str, ...]:
-        """The marked hosts, or the one under the cursor."""
-        return tuple(sorted(self.table.marked)) or ((self.selected.host.name,) if self.selected else ())
+    def selected_item(self) -> tuple[str, str] | None:
+        view = self.selected
+        return None if view is None else (view.host.name, "")
+
+    def action_sort(self) -> None:
+        self._order.cycle()
+        self._resort()
+        self.post_message(Remark(f"sorted by {self._order.order}"))
+
+    def action_turn(self) -> None:
+        self._order.backwards = not self._order.backwards
+        self._resort()
+
+    def _resort(self) -> None:
+        self.table.order, self.table.backwards = self._order.order, self._order.backwards
+        self._set_rows()
+        self.table.refresh()
+
+    def action_heat(self) -> None:
+        view = self.selected
+        self.post_message(HeatWanted(view.host.name if view else None))
 
     def action_maintenance(self) -> None:
         """Ask for maintenance of the marked hosts, or of the one under the cursor."""
-        if hosts := self.chosen:
+        if hosts := self.chosen_hosts:
             self.post_message(MaintenanceWanted(hosts))
 
     def action_actions(self) -> None:
-        self.post_message(HostActionsWanted(self.chosen))
+        self.post_message(HostActionsWanted(self.chosen_hosts))
 
     def action_run(self) -> None:
-        self.post_message(RunWanted(self.chosen))
+        self.post_message(RunWanted(self.chosen_hosts))
 
     def action_logs(self) -> None:
         if (view := self.selected) is not None:
@@ -200,34 +202,27 @@ class FleetPane(Pane):
             self.post_message(ShellWanted(view.host.name))
 
     def action_interval(self, factor: float) -> None:
-        hosts: list[str | None] = list(sorted(self.table.marked)) or [None]
+        hosts: list[str | None] = list(self.marked_hosts) or [None]
         for host in hosts:
             self.post_message(IntervalWanted(host, factor))
 
     # The filter.
-    async def action_filter(self) -> None:
-        bars = self.query(FilterBar)
-        bar = bars.first() if bars else FilterBar("words  !not  state:offline  tag:web  cpu>80")
-        if not bars:
-            await self.mount(bar)
-        bar.open()
-
-    def _note(self, kept: int) -> None:
-        remark = self._order.remark or f"{kept} of {len(self.view.hosts)}"
-        self.query_one(FilterBar).note(remark)
-
-    def on_filter_bar_changed(self, event: FilterBar.Changed) -> None:
-        event.stop()
-        self._order.filter(event.text)
-        names = self._order.names(self.view.hosts)
-        self.table.set_rows(names)
-        self._note(len(names))
+    def take_filter(self, text: str) -> Sequence[Mistake]:
+        self._order.filter(text)
+        self._set_rows()
         self._draw_preview()
+        return self._order.query.mistakes
 
-    def on_filter_bar_left(self, event: FilterBar.Left) -> None:
-        event.stop()
-        self.table.focus()
+    def completions(self, text: str) -> Sequence[str]:
+        return complete(text, HOSTS, self.view.hosts)
+
+    def all_rows(self) -> int:
+        return len(self.view.hosts)
 
     def copy_text(self) -> tuple[str, str]:
         view = self.selected
         return ("", "") if view is None else (view.host.name, "the host's name")
+
+    def table_data(self) -> TableData | None:
+        shown = [self.table.hosts[str(row)] for row in self.table.rows if str(row) in self.table.hosts]
+        return table_data("fleet", FLEET_COLUMNS, shown)

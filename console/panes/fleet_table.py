@@ -42,10 +42,10 @@ class FleetTable(LineList):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.hosts: dict[str, HostView] = {}
-        self.marked: set[str] = set()
+        self.marked: set[Hashable] = set()
         self.now = datetime.now(UTC)
         self.interval_s = 10.0
-        self.order = "severity"
+        self.order, self.backwards = "severity", False
 
     def fingerprint(self, row: Hashable) -> Hashable:
         view = self.hosts.get(str(row))
@@ -87,7 +87,7 @@ class FleetTable(LineList):
             ("TX", _NET, True),
             *((("FAIL", _FOUND, True), ("UPD", _FOUND, True)) if width >= _FOUND_FROM else ()),
         ):
-            text = title + "▾" if title == wanted else title
+            text = title + ("▴" if self.backwards else "▾") if title == wanted else title
             style = lit if title == wanted else head
             if right:
                 line.column(text, cells, width, style)

@@ -1,24 +1,12 @@
-"""The filter of the fleet: words, ``!word``, ``state:offline``, ``tag:web``, ``cpu>80``. Pure."""
+"""What hosts can be filtered and sorted by: their figures, texts and words. Pure."""
 
 from __future__ import annotations
 
-import operator
-import re
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
+from console.panes.query import Figure, Unit, Vocabulary
 from core.models import HostView, ServiceFigures, UpdateFigures
-
-Predicate = Callable[[HostView], bool]
-
-_COMPARE = re.compile(r"^(?P<name>[a-z]+)(?P<sign>>=|<=|>|<|=)(?P<value>-?\d+(?:\.\d+)?)(?P<unit>[kmgt%]?)$")
-_SIGNS: dict[str, Callable[[float, float], bool]] = {
-    ">": operator.gt,
-    "<": operator.lt,
-    ">=": operator.ge,
-    "<=": operator.le,
-    "=": operator.eq,
-}
-_UNITS = {"": 1, "%": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def disk_pct(view: HostView) -> float | None:
@@ -61,6 +49,11 @@ def pending_updates(view: HostView) -> int | None:
     return value.pending if isinstance(value, UpdateFigures) else None
 
 
+def data_age(view: HostView, now: datetime) -> float | None:
+    """Return how old the last frame is, in seconds."""
+    return (now - view.sample.ts).total_seconds() if view.sample else None
+
+
 FIGURES: dict[str, Callable[[HostView], float | None]] = {
     "cpu": lambda view: view.sample.system.cpu_pct if view.sample else None,
     "mem": lambda view: view.sample.system.mem_pct if view.sample else None,
@@ -72,59 +65,41 @@ FIGURES: dict[str, Callable[[HostView], float | None]] = {
     "updates": pending_updates,
     "fails": lambda view: float(view.failures),
 }
-TEXTS: dict[str, Callable[[HostView], Iterable[str]]] = {
-    "state": lambda view: (view.state.value,),
-    "reason": lambda view: (view.reason.value,),
-    "tag": lambda view: view.host.tags,
-    "group": lambda view: view.host.groups,
-    "host": lambda view: (view.host.name,),
-    "addr": lambda view: (view.host.target,),
-}
+"""Figures that only a newer view changes; the age of data is not among them."""
+
+_UNITS: dict[str, Unit] = {"cpu": "percent", "mem": "percent", "disk": "percent", "net": "bytes", "up": "seconds"}
 
 
-def parse(text: str) -> tuple[Predicate, str]:
-    """Return what keeps a host, and a remark on a term that is not understood (empty where all are)."""
-    terms: list[Predicate] = []
-    remark = ""
-    for word in text.lower().split():
-        wanted = not word.startswith("!")
-        bare = word if wanted else word[1:]
-        if not bare:
-            continue
-        test, note = _term(bare)
-        remark = remark or note
-        terms.append(test if wanted else _negated(test))
-    return (lambda view: all(term(view) for term in terms)), remark
+def _still(read: Callable[[HostView], float | None]) -> Callable[[HostView, datetime], float | None]:
+    return lambda view, now: read(view)
 
 
-def _negated(test: Predicate) -> Predicate:
-    return lambda view: not test(view)
+def _words(view: HostView) -> Iterable[str]:
+    host = view.host
+    return (host.name, view.state.value, host.address, *host.tags, *host.groups)
 
 
-def _term(word: str) -> tuple[Predicate, str]:
-    if match := _COMPARE.match(word):
-        name = match["name"]
-        if figure := FIGURES.get(name):
-            bound, sign = float(match["value"]) * _UNITS[match["unit"]], _SIGNS[match["sign"]]
-            return (lambda view: (value := figure(view)) is not None and sign(value, bound)), ""
-        return _plain(word), f"no figure {name}: {', '.join(FIGURES)}"
-    name, colon, rest = word.partition(":")
-    if colon and name.isalpha():
-        if texts := TEXTS.get(name):
-            return (lambda view: any(rest in value.lower() for value in texts(view))), ""
-        return _plain(word), f"no field {name}: {', '.join(TEXTS)}"
-    return _plain(word), ""
+HOSTS: Vocabulary[HostView] = Vocabulary(
+    figures={
+        **{name: Figure(_still(read), _UNITS.get(name, "number")) for name, read in FIGURES.items()},
+        "age": Figure(data_age, "seconds", moves=True),
+    },
+    texts={
+        "state": lambda view: (view.state.value,),
+        "reason": lambda view: (view.reason.value,),
+        "tag": lambda view: view.host.tags,
+        "group": lambda view: view.host.groups,
+        "host": lambda view: (view.host.name,),
+        "addr": lambda view: (view.host.target,),
+        "unit": lambda view: _named(view, "services", "unit"),
+        "container": lambda view: _named(view, "containers", "name"),
+    },
+    words=_words,
+)
+"""A host by name, state, address, tag or group, by its figures, and by the units and containers that it tells of."""
 
 
-def _plain(word: str) -> Predicate:
-    def test(view: HostView) -> bool:
-        host = view.host
-        return (
-            word in host.name.lower()
-            or word in view.state.value
-            or word in host.address.lower()
-            or any(word in tag.lower() for tag in host.tags)
-            or any(word in group.lower() for group in host.groups)
-        )
-
-    return test
+def _named(view: HostView, kind: str, field: str) -> Iterable[str]:
+    found = view.findings.get(kind)
+    value = found.finding.value if found else None
+    return [str(getattr(one, field, "")) for one in value] if isinstance(value, tuple) else ()

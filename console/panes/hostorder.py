@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
-from console.panes.hostfilter import FIGURES, Predicate, parse
+from console.panes.hostfilter import FIGURES, HOSTS
+from console.panes.query import Query, parse
 from console.widgets.severity import STATE_RANK
 from core.models import HostView
 
@@ -35,37 +37,37 @@ class HostOrder:
 
     def __init__(self) -> None:
         self.order = "severity"
-        self.query = ""
-        self.remark = ""
-        self._keep: Predicate | None = None
+        self.backwards = False
+        self.query: Query[HostView] = Query("")
         self._known: dict[str, tuple[int, Key | None]] = {}
 
     def cycle(self) -> str:
         """Go to the next order and return its name."""
         names = list(ORDERS)
-        self.order = names[(names.index(self.order) + 1) % len(names)]
+        self.order, self.backwards = names[(names.index(self.order) + 1) % len(names)], False
         self._known.clear()
         return self.order
 
-    def filter(self, query: str) -> None:
+    def filter(self, text: str) -> None:
         """Take another filter; an empty one keeps all."""
-        self.query = query.strip()
-        self._keep, self.remark = parse(self.query) if self.query else (None, "")
+        self.query = parse(text, HOSTS)
         self._known.clear()
 
-    def names(self, hosts: tuple[HostView, ...]) -> list[str]:
+    def names(self, hosts: tuple[HostView, ...], now: datetime) -> list[str]:
         """Return the names of the hosts kept, in order."""
-        key_of, keep, known = ORDERS[self.order], self._keep, self._known
+        key_of, query, known = ORDERS[self.order], self.query, self._known
+        if query.moves:  # what passes changes with the clock alone
+            known.clear()
         rows: list[tuple[Key, str]] = []
         for view in hosts:
             name = view.host.name
             seen = known.get(name)
             if seen is None or seen[0] != view.version:
-                key = key_of(view) if keep is None or keep(view) else None
+                key = key_of(view) if query.keeps(view, now) else None
                 seen = known[name] = (view.version, key)
             if seen[1] is not None:
                 rows.append((seen[1], name))
-        rows.sort()
+        rows.sort(reverse=self.backwards)
         if len(known) > 2 * len(hosts) + 100:
             known.clear()
         return [name for _key, name in rows]

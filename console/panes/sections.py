@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
@@ -26,6 +26,7 @@ class SectionLine(OneLine):
         super().__init__(id=id)
         self._names = names
         self.active = names[0]
+        self.notes: Mapping[str, int] = {}  # how many rows are bad, where that is known
         self._places: list[tuple[int, int, str]] = []
 
     def draw(self, width: int) -> Line:
@@ -34,8 +35,10 @@ class SectionLine(OneLine):
         for name in self._names:
             start = line.width
             line.add(name.capitalize(), look.strong + Style(underline=True) if name == self.active else look.dim)
+            if bad := self.notes.get(name):
+                line.add(f" ✗{bad}", look.bad)
             self._places.append((start, line.width, name))
-            line.gap(3)
+            line.gap(3 if width >= 76 else 1)
         return line.add("tab", look.key).add(" next", look.dim)
 
     def on_click(self, event: events.Click) -> None:

@@ -25,6 +25,10 @@ TABS = (
     Tab("3", "alerts", "Alerts", "console.panes.alerts", "AlertsPane"),
     Tab("4", "events", "Events", "console.panes.events", "EventsPane"),
     Tab("5", "database", "Database", "console.panes.database", "DatabasePane"),
+    Tab("6", "containers", "Containers", "console.panes.containers", "ContainersPane"),
+    Tab("7", "services", "Services", "console.panes.services", "ServicesPane"),
+    Tab("8", "storage", "Storage", "console.panes.storage", "StoragePane"),
+    Tab("9", "proxies", "Proxies", "console.panes.proxies", "ProxiesPane"),
 )
 
 

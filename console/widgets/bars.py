@@ -95,11 +95,13 @@ class TabLine(OneLine):
     def draw(self, width: int) -> Line:
         look, line = self.palette, Line()
         self._places = []
+        pad, cut = self._form(width)
         for key, name, title in self._tabs:
             start = line.width
             here = name == self.active
-            line.add(f" {key} ", look.key if here else look.faint)
-            line.add(title + " ", (look.strong + Style(underline=True)) if here else look.dim)
+            line.gap(pad).add(key, look.key if here else look.faint).gap(pad)
+            shown = title if here else title[:cut]
+            line.add(shown, (look.strong + Style(underline=True)) if here else look.dim).gap(pad)
             self._places.append((start, line.width, name))
             line.gap()
         text, style = self.note()
@@ -108,6 +110,14 @@ class TabLine(OneLine):
             shown = text if len(text) <= room else text[: room - 1] + "…"
             line.to(width - len(shown) - 1).add(shown, style)
         return line
+
+    def _form(self, width: int) -> tuple[int, int]:
+        """Return the blanks around key and title, and the letters that a title has where it is not the pane shown."""
+        letters = sum(len(title) for _, _, title in self._tabs)
+        for pad in (1, 0):
+            if letters + len(self._tabs) * (2 + 3 * pad) - 1 <= width:
+                return pad, letters
+        return 0, 3
 
     async def on_click(self, event: events.Click) -> None:
         for start, end, name in self._places:

@@ -18,6 +18,7 @@ from core.models.database import (
     past_retention,
 )
 from core.models.findings import (
+    CertificateFigures,
     CheckFigures,
     ContainerFigures,
     DatasetFigures,
@@ -28,6 +29,8 @@ from core.models.findings import (
     PoolFigures,
     PortFigures,
     ProcessFigures,
+    ProxiesFigures,
+    ProxyFigures,
     ServiceFigures,
     SessionFigures,
     UpdateFigures,
@@ -64,6 +67,7 @@ __all__ = [
     "AlertChange",
     "AlertState",
     "Capability",
+    "CertificateFigures",
     "CheckFigures",
     "ChunkInfo",
     "ContainerFigures",
@@ -109,6 +113,8 @@ __all__ = [
     "PoolInfo",
     "PortFigures",
     "ProcessFigures",
+    "ProxiesFigures",
+    "ProxyFigures",
     "Reason",
     "RelationFacts",
     "RelationInfo",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from core.models.hosts import SectionStatus
@@ -218,6 +219,44 @@ class CheckFigures:
     perfdata: tuple[Perfdatum, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ProxyFigures:
+    """One file of SWAG's proxy-confs: what it serves, and where that goes."""
+
+    file: str  # wiki.subdomain.conf
+    kind: str  # subdomain, subfolder, other: by the file's name
+    names: tuple[str, ...] = ()  # server_name, such as wiki.*
+    paths: tuple[str, ...] = ()  # locations
+    upstreams: tuple[str, ...] = ()  # proxy_pass with its variables filled in: http://wiki:3000
+    auth: str | None = None  # authelia, authentik, ldap, tinyauth, basic; None: nobody is asked
+    tls: bool | None = None  # None: it stands within another server, which decides
+    problem: str = ""  # why it cannot be read, or what is odd about it
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFigures:
+    """One certificate of the proxy."""
+
+    name: str  # folder of live/, or the file's name
+    path: str
+    not_after: datetime | None = None  # aware; None: not told
+    subject: str = ""
+    issuer: str = ""
+    names: tuple[str, ...] = ()  # DNS names that it is good for
+    ended: bool = False  # by the host's own clock
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxiesFigures:
+    """What SWAG serves; None: the certificates are not told, ``note`` says why."""
+
+    proxies: tuple[ProxyFigures, ...]
+    certificates: tuple[CertificateFigures, ...] | None = None
+    samples: int | None = None  # ready-made files that are not switched on
+    note: str = ""
+
+
 Value = (
     tuple[ProcessFigures, ...]
     | tuple[ServiceFigures, ...]
@@ -229,6 +268,7 @@ Value = (
     | ZfsFigures
     | UpdateFigures
     | CheckFigures
+    | ProxiesFigures
 )
 
 

@@ -16,6 +16,7 @@ from core.models import (
     Finding,
     PortFigures,
     ProcessFigures,
+    ProxiesFigures,
     SectionStatus,
     ServiceFigures,
     SessionFigures,
@@ -33,6 +34,7 @@ _KINDS: dict[str, Any] = {
     "updates": UpdateFigures,
     "sessions": tuple[SessionFigures, ...],
     "ports": tuple[PortFigures, ...],
+    "proxies": ProxiesFigures,
     "check": CheckFigures,
 }
 

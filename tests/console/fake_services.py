@@ -29,6 +29,7 @@ from core.models import (
     WriterStats,
 )
 from tests.console.fake_database import make_chunks, make_database, partitions
+from tests.console.fake_findings import found
 from tests.console.fake_fleet import NAMES, make_events, make_host, make_reviews, troubled
 from tests.console.fake_past import make_marks, make_past, make_plot, make_timeline
 
@@ -87,7 +88,7 @@ class FakeServices:
         now = datetime.now(UTC)
         hosts = [make_host(index, name, self._step, now) for index, name in enumerate(self.names)]
         if self.trouble:
-            hosts = troubled(hosts, now)
+            hosts = found(troubled(hosts, now), now)
         database = make_database(now, self.chunks)
         if self.plain:
             database = partitions(database)

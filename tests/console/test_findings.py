@@ -13,7 +13,8 @@ from console.panes.finding_tables import TABLES
 from console.panes.fleet_table import FleetTable
 from console.panes.host_findings import finding_lines, missing, other_kinds, polling, troubles
 from console.panes.host_sheet import Sheet
-from console.panes.hostfilter import FIGURES, failed_units, parse
+from console.panes.hostfilter import FIGURES, HOSTS, failed_units
+from console.panes.query import parse
 from console.widgets.line import Line
 from console.widgets.palette import Palette
 from core.models import (
@@ -150,9 +151,9 @@ def test_the_fleet_counts_failed_units_and_updates_and_filters_by_them() -> None
     dead = ok("services", (ServiceFigures("a", active="failed"), ServiceFigures("b", active="active")), "error")
     it = view(dead, ok("updates", UpdateFigures("apt", 4, 1), "warning"))
     assert failed_units(it) == 1 and FIGURES["updates"](it) == 4
-    assert parse("failed>0 updates>3")[0](it) and not parse("failed>1")[0](it)
+    assert parse("failed>0 updates>3", HOSTS).keeps(it, NOW) and not parse("failed>1", HOSTS).keeps(it, NOW)
     nothing = view(Finding("services", SectionStatus.ABSENT), Finding("updates", SectionStatus.FORBIDDEN))
-    assert failed_units(nothing) is None and not parse("failed<5")[0](nothing)
+    assert failed_units(nothing) is None and not parse("failed<5", HOSTS).keeps(nothing, NOW)
     table = FleetTable()
     table.hosts, table.now = {"a": it, "b": nothing, "c": view()}, NOW
     table._palette = PLAIN

@@ -11,8 +11,9 @@ from rich.cells import cell_len
 from console import formatting as form
 from console.panes.chunk_marks import is_late, word
 from console.panes.chunk_strips import _window
-from console.panes.hostfilter import parse
+from console.panes.hostfilter import HOSTS
 from console.panes.hostorder import HostOrder
+from console.panes.query import parse
 from console.widgets.line import Line, fit, wrap
 from console.widgets.plots import area, bar, gathered, spark, top_of
 from console.widgets.severity import DISK, age_level, level
@@ -133,27 +134,28 @@ def fleet() -> list[HostView]:
     ],
 )
 def test_filter(query: str, kept: set[str]) -> None:
-    keep, remark = parse(query)
-    assert {view.host.name for view in fleet() if keep(view)} == kept
-    assert not remark
+    read = parse(query, HOSTS)
+    assert {view.host.name for view in fleet() if read.keeps(view, NOW)} == kept
+    assert not read.mistakes
 
 
 @pytest.mark.parametrize("query", ["frob>3", "frob:x"])
 def test_filter_remarks_on_what_it_does_not_know(query: str) -> None:
-    assert "frob" in parse(query)[1]
+    read = parse(query, HOSTS)
+    assert "frob" in read.mistakes[0].text and read.mistakes[0].start == 0
 
 
 def test_order_puts_unknown_figures_last_and_follows_versions() -> None:
     order, hosts = HostOrder(), fleet()
-    assert order.names(tuple(hosts))[0] == "build-01"
+    assert order.names(tuple(hosts), NOW)[0] == "build-01"
     while order.cycle() != "cpu":
         pass
-    names = order.names(tuple(hosts))
+    names = order.names(tuple(hosts), NOW)
     assert set(names[-3:]) == {"build-01", "cache-01", "lab-arm64"}
     moved = replace(hosts[0], state=HostState.OFFLINE, version=hosts[0].version + 1)
     order.order = "severity"
     order.filter("")
-    assert "web-01" in order.names((moved, *hosts[1:]))[:3]
+    assert "web-01" in order.names((moved, *hosts[1:]), NOW)[:3]
 
 
 def test_the_strip_window_holds_the_cursor() -> None:

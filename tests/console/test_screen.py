@@ -113,7 +113,7 @@ async def test_filter_by_figure_and_its_remark() -> None:
         await type_text(pilot, " frob>3")
         await pilot.pause()
         text = screen_text(app)
-        assert "no figure frob" in text
+        assert "there is no frob" in text
         assert "no host passes the filter" in text
 
 
@@ -227,7 +227,7 @@ async def test_mouse_chooses_rows_tabs_and_hints() -> None:
         await pilot.click("#fleet-table", offset=(15, 5))
         await pilot.pause()
         assert table(app).cursor == 4
-        await pilot.click("#tabs", offset=(12, 0))
+        await pilot.click("#tabs", offset=(9, 0))
         await pilot.pause()
         assert isinstance(app.main.pane, HostPane)
         await pilot.click("#hints", offset=(75, 0))
