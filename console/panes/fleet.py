@@ -12,7 +12,7 @@ from textual.containers import Horizontal
 
 from console.messages import HostWanted, IntervalWanted, MaintenanceWanted, PollWanted, Remark
 from console.panes.base import Pane
-from console.panes.fleet_table import FleetTable
+from console.panes.fleet_table import FleetTable, loud_hosts
 from console.panes.hostorder import HostOrder
 from console.panes.welcome import welcome
 from console.widgets.filterbar import FilterBar
@@ -69,6 +69,7 @@ class FleetPane(Pane):
         table = self.table
         table.hosts = {each.host.name: each for each in view.hosts}
         table.interval_s, table.now = self.interval_s, self.now
+        table.loud = loud_hosts(view)
         names = self._order.names(view.hosts)
         table.set_rows(names)
         if not names:
