@@ -23,7 +23,7 @@ from console.messages import (
     ShellWanted,
 )
 from console.panes.fleet_export import FLEET_COLUMNS
-from console.panes.fleet_table import FleetTable
+from console.panes.fleet_table import FleetTable, loud_hosts
 from console.panes.hostfilter import HOSTS
 from console.panes.hostorder import HostOrder
 from console.panes.listpane import ListPane
@@ -84,6 +84,7 @@ class FleetPane(ListPane):
         table = self.table
         table.hosts = {each.host.name: each for each in view.hosts}
         table.interval_s, table.now = self.interval_s, self.now
+        table.loud = loud_hosts(view)
         self._set_rows()
         self.keep_marks(set(table.hosts))
         self._draw_preview()

@@ -15,7 +15,7 @@ from console.widgets.line import Line
 from console.widgets.linelist import LineList
 from console.widgets.plots import spark
 from console.widgets.severity import CPU, DISK, HOST_STATES, MEMORY, age_level, level
-from core.models import HostState, HostView, SectionStatus
+from core.models import FleetView, HostState, HostView, SectionStatus
 
 _STATE, _AGE, _PCT, _LOAD, _NET = 11, 5, 5, 6, 6
 _FIGURES = 3 * _PCT + _LOAD + 2 * _NET
@@ -46,13 +46,15 @@ class FleetTable(LineList):
         self.now = datetime.now(UTC)
         self.interval_s = 10.0
         self.order, self.backwards = "severity", False
+        self.loud: dict[str, int] = {}  # by host: 1 where a warning waits for a person, 2 an error
 
     def fingerprint(self, row: Hashable) -> Hashable:
         view = self.hosts.get(str(row))
         if view is None:
             return None
         seconds = self._age_of(view)
-        return view.version, age(seconds), self._old(view, seconds), row in self.marked, view.state, view.detail
+        alerts = self.loud.get(view.host.name, 0)
+        return view.version, age(seconds), self._old(view, seconds), row in self.marked, view.state, view.detail, alerts
 
     def _age_of(self, view: HostView) -> float | None:
         return None if view.sample is None else (self.now - view.sample.ts).total_seconds()
@@ -113,7 +115,9 @@ class FleetTable(LineList):
         line = Line()
         line.add("*" if row in self.marked else " ", look.key)
         line.cell(f"{glyph} {word}", _STATE, look.state(view.state))
-        line.cell(clean(view.host.name), name, look.dim if gone else look.strong).gap()
+        line.cell(clean(view.host.name), name, look.dim if gone else look.strong)
+        loud = self.loud.get(view.host.name, 0)
+        line.add("!" if loud else " ", look.level(loud))
         stale = self._old(view, seconds)
         line.cell(age(seconds), _AGE, look.dim if seconds is not None and not stale else look.level(stale), True)
         if gone and view.sample is None:
@@ -174,3 +178,12 @@ def _found(view: HostView, kind: str, figure: int | None) -> str:
     found = view.findings.get(kind)
     words = {SectionStatus.ABSENT: "n/a", SectionStatus.FORBIDDEN: "deny"}
     return words.get(found.finding.status, DASH) if found else DASH
+
+
+def loud_hosts(view: FleetView) -> dict[str, int]:
+    """Return by host how bad the alerts are that wait for a person: 1 warning, 2 error."""
+    loud: dict[str, int] = {}
+    for alert in view.alerts:
+        if alert.loud and alert.severity != "info":
+            loud[alert.host] = max(loud.get(alert.host, 0), 2 if alert.severity == "error" else 1)
+    return loud

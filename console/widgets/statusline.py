@@ -99,9 +99,9 @@ class StatusLine(OneLine):
         """The alerts that wait for a person, by severity; nothing where there is none."""
         look = self.palette
         pieces: list[Piece] = []
-        for severity, style in (("error", look.bad), ("warning", look.warn)):
+        for severity, word, style in (("error", "error", look.bad), ("warning", "warn", look.warn)):
             if amount := self._loud[severity]:
-                word = severity + ("s" if amount > 1 else "") if detail >= 4 else severity[:3] if detail else ""
+                word = word if detail >= 3 else ""
                 pieces.append((f"{EVENT_GLYPHS[severity]}{amount} {word}".rstrip(), style))
         return [("alerts" if detail >= 2 else "al", look.dim), *pieces] if pieces else []
 

@@ -28,6 +28,7 @@ from core.models import (
     SecretRequest,
     WriterStats,
 )
+from tests.console.fake_alerts import make_alerts
 from tests.console.fake_database import make_chunks, make_database, partitions
 from tests.console.fake_findings import found
 from tests.console.fake_fleet import NAMES, make_events, make_host, make_reviews, troubled
@@ -82,6 +83,8 @@ class FakeServices:
         self.commands: tuple[SavedCommand, ...] = ()
         self.commands_fault = ""
         self.ssh: tuple[str, ...] = ("true",)
+        self.alerts = make_alerts(datetime.now(UTC)) if trouble else ()
+        self.planned: list[PlanRequest] = []
 
     def make_view(self) -> FleetView:
         """Return the fleet at the present step."""
@@ -105,6 +108,7 @@ class FakeServices:
             notices=self.notices,
             lag_s=0.08,
             version=self._step,
+            alerts=self.alerts,
         )
 
     def push(self, view: FleetView | None = None) -> None:
@@ -137,6 +141,7 @@ class FakeServices:
 
     async def plan(self, request: PlanRequest) -> Plan:
         await asyncio.sleep(0)
+        self.planned.append(request)
         chunk = request.arguments.get("chunk")
         targets = [each for each in self.chunks if chunk in (None, each.name)][:8]
         confirm = str(chunk or request.arguments.get("table") or request.action).rsplit(".", 1)[-1]
