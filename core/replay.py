@@ -67,7 +67,7 @@ class ReplaySource:
         longest = max((view.host.interval_s or 0.0 for view in live.hosts), default=0.0)
         max_age = max(MAX_AGE, timedelta(seconds=2.5 * max(longest, self._interval_s)))
         await self._known_hosts()
-        then = await moment(self._database, at, max_age=max_age)
+        then = await moment(self._database, at, max_age=max_age, reach=await self._reaches())
         return replace(
             live,
             at=at,

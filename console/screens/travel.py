@@ -70,7 +70,7 @@ class TimeTravel(Requests):
         """In the past nothing is asked of the hosts or the database of now; say so."""
         if self.services.replay.at is None:
             return False
-        text = "this is the past: nothing is done from here. \\ goes back to live first"
+        text = "this is the past: \\ goes back to live first"
         self.notify(text, title="Not done", severity="warning", timeout=5, markup=False)
         return True
 

@@ -80,12 +80,12 @@ class Scrubber(OneLine):
         form = "%H:%M" if whole.stop - whole.start <= timedelta(days=1) else "%m-%d %H:%M"
         left, right = moment(whole.start, self.utc, form), moment(whole.stop, self.utc, form)
         tail = f"{age((datetime.now(UTC) - at).total_seconds())} ago  step {step_name(status.step)}"
-        if width >= 100:
-            tail += "  ( ) step  , . mark  ; alert  t time  \\ live"
         note = clean(self.note)
+        if width >= 100 and not note:
+            tail += "  ( ) step  , . mark  ; alert  t time  \\ live"
         room = width - len(left) - len(right) - len(tail) - 7
         if note:
-            room -= min(len(note), max(12, room - 24)) + 2
+            room -= min(len(note), max(22, room - 24)) + 2
         cells = max(10, room)
         line.add(left, look.dim).gap()
         self._bar = (line.width, cells)

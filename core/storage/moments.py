@@ -106,12 +106,21 @@ def _sql(table: SampleTable, source: str) -> str:
     )
 
 
-async def moment(database: Database, at: datetime, *, max_age: timedelta = MAX_AGE) -> Moment:
+async def moment(
+    database: Database,
+    at: datetime,
+    *,
+    max_age: timedelta = MAX_AGE,
+    reach: tuple[datetime | None, datetime | None] = (None, None),
+) -> Moment:
     """Return the hosts as they were at that moment, none of their figures older than ``max_age``.
 
     Where raw rows are gone the rollups tell: the bucket that the moment lies in, whose sample counts as taken at its
-    end or at the moment, whichever comes first. Raises the Database family.
+    end or at the moment, whichever comes first. ``reach`` is from when on there are raw rows and buckets of a minute:
+    where those reach back and tell nothing, there was nothing. Raises the Database family.
     """
+    finer = [("raw", reach[0]), ("1m", reach[1])]
+    coarser = [source for (_, since), source in zip(finer, SOURCES[1:], strict=True) if since is None or at < since]
     async with database.driver("read a moment of the past") as connection:
         await connection.execute(CUSTOM_PLANS)
         if database.timescale:
@@ -121,8 +130,8 @@ async def moment(database: Database, at: datetime, *, max_age: timedelta = MAX_A
             for row in await connection.fetch(_STATES, at)
         }
         marks, _ = await marks_by(connection, at - EVENTS_BACK, at, MOST_EVENTS)
-        for source in SOURCES:
-            age = max(max_age, timedelta(seconds=2 * _WIDTHS[source]))
+        for source in ("raw", *coarser):
+            age = max_age + timedelta(seconds=_WIDTHS[source])
             rows = await connection.fetch(_sql(HOST_SAMPLES, source), at - age, at)
             if rows:
                 items = await _items(connection, source, at - age - ITEM_AGE, at)

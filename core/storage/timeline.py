@@ -12,7 +12,7 @@ from core.models import Mark, MarkKind
 from core.storage.engine import Database
 from core.storage.queries import MAX_AGE
 from core.storage.rollups import oldest_raw
-from core.storage.schema import HOST_SAMPLES, HOUR
+from core.storage.schema import HOST_SAMPLES, HOUR, MINUTE
 
 MOST_MARKS = 2000
 FARTHEST = timedelta(days=400)  # how far a mark is looked for
@@ -99,12 +99,14 @@ async def gaps(
         await connection.execute(CUSTOM_PLANS)
         for low, high in pairwise(cuts):
             if low >= raw_from:
-                rows = _Rows(connection, HOST_SAMPLES.name, "ts", shortest)
+                rows, width = _Rows(connection, HOST_SAMPLES.name, "ts", shortest), timedelta()
             elif low >= minutes_from:
-                rows = _Rows(connection, "host_samples_1m", "bucket", shortest)
+                rows, width = _Rows(connection, "host_samples_1m", "bucket", shortest), timedelta(seconds=MINUTE)
             else:
-                rows = _Rows(connection, "host_samples_1h", "bucket", max(shortest, timedelta(seconds=2 * HOUR)))
-            found += await rows.gaps(low, high, max((stop - start) / BINS, shortest / 3))
+                width = timedelta(seconds=HOUR)
+                rows = _Rows(connection, "host_samples_1h", "bucket", max(shortest, 2 * width))
+            # A bin is no narrower than a bucket: else those between two starts of buckets would look empty.
+            found += await rows.gaps(low, high, max((stop - start) / BINS, shortest / 3, width))
     return _joined(found)
 
 

@@ -48,14 +48,15 @@ def make_past(live: FleetView, at: datetime) -> FleetView:
     """Return the fleet as it was at that moment."""
     now, version = datetime.now(UTC), (1 << 40) + int(at.timestamp())
     note = "" if now - at < UNTIL else "no data at that time: nothing was stored in the 15 minutes before"
+    _, went, back = make_marks(now)
     hosts = []
     for host in live.hosts:
         then = replace(host, version=version, sample=replace(host.sample, ts=at) if host.sample else None)
         if note:
             then = replace(then, sample=None, state=HostState.UNKNOWN, reason=Reason.NONE, history=HostHistory())
-        elif host.host.name == "web-01" and WENT >= now - at > BACK:
+        elif host.host.name == "web-01" and went.ts <= at < back.ts:
             then = replace(
-                then, state=HostState.OFFLINE, reason=Reason.PORT, detail="connection refused", since=now - WENT
+                then, state=HostState.OFFLINE, reason=Reason.PORT, detail="connection refused", since=went.ts
             )
         hosts.append(then)
     past = PastView("" if note else "raw", note)
