@@ -13,6 +13,7 @@ from core.exceptions import BusinessLogicError, ValidationError
 from core.models import (
     FleetView,
     HostKeyReview,
+    HostResult,
     LogFeed,
     LogRecord,
     LogSource,
@@ -72,6 +73,7 @@ class FakeServices:
         self.unfollowed: list[LogSource] = []
         self.log_records: tuple[LogRecord, ...] = ()
         self.log_note = ""
+        self.results: tuple[HostResult, ...] = ()
         self.commands: tuple[SavedCommand, ...] = ()
         self.commands_fault = ""
         self.ssh: tuple[str, ...] = ("true",)
@@ -168,6 +170,7 @@ class FakeServices:
             (),
             180 << 20,
             18 << 20,
+            results=self.results,
         )
 
     async def accept_host_key(self, review: HostKeyReview) -> None:
