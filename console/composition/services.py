@@ -146,7 +146,10 @@ class LiveServices:
     async def apply(self, plan: Plan, typed: str, on_progress: Progress | None = None) -> Outcome:
         running = self._ready()
         try:
-            return await running.operations().apply(plan, typed, actor=running.actor, on_progress=on_progress)
+            outcome = await running.operations().apply(plan, typed, actor=running.actor, on_progress=on_progress)
+            for each in outcome.results:  # the panes show at once what became of it
+                running.supervisor.wake(each.host)
+            return outcome
         finally:
             running.refresh_database()
 

@@ -41,9 +41,9 @@ class HostPane(Pane):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", "fleet", id="host.leave"),
         Binding("n", "step(1)", "next host", id="host.next"),
-        Binding("r", "poll", "poll now", id="host.poll"),
         Binding("a", "actions", "actions", id="host.actions"),
         Binding("l", "logs", "log", tooltip="follow the log", id="host.logs"),
+        Binding("r", "poll", "poll now", id="host.poll"),
         Binding("S", "shell", "ssh shell", show=False, id="host.shell"),
         Binding("X", "run", "run a command", show=False, id="host.run"),
         Binding("T", "transfer", "copy a file", show=False, id="host.transfer"),

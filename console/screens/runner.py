@@ -62,7 +62,7 @@ class RunDialog(Cover[PlanRequest | None]):
     def on_mount(self) -> None:
         saved = self.query_one(SavedList)
         look = saved.palette
-        words = self._fault or "no saved command is for these hosts: [[commands]] in commands.toml beside hosts.toml"
+        words = self._fault or "no saved command fits: [[commands]] of commands.toml"
         saved.set_nothing((Line(), Line().gap().add(clean(words), look.bad if self._fault else look.dim)))
         saved.set_rows(self._saved)
         self.query_one(Input).focus()

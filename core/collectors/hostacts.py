@@ -171,6 +171,8 @@ def _container(parts: dict[str, Section], root: bool | None) -> Look:
     inspect, ended = parts.get("inspect"), parts.get("exit")
     said = first_line(inspect.text) if inspect else ""
     if ended is None or ended.words[:1] != ("0",):
+        if sudo := refusal(CommandResult(1, "", said)) if said.lower().startswith(("sudo", "sorry")) else "":
+            return Look(root, why_not=sudo)
         way = (
             "; add this login to the engine's group, or \"containers\" to the host's sudo list" if denied(said) else ""
         )

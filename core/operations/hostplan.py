@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core.collectors import hostacts as words
 from core.collectors.hostacts import Look
@@ -32,6 +32,7 @@ class HostStep:
     kind: str  # of the look
     before: Look
     check: bool = False  # look again afterwards
+    await_back: bool = False  # it goes down, and the next host's turn comes when it has come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ async def plan_hosts(request: PlanRequest, reach: HostReach, capability: Capabil
         timeout_s = wish.timeout_s or _TIMEOUT_S[wish.family]
         steps.append(HostStep(host.name, argv, timeout_s, wish.look(sudo), wish.kind, seen, wish.check))
         warnings += [f"{host.name}: logged in: {line}" for line in seen.warnings]
+    if wish.family == REBOOT and len(steps) > 1:
+        steps = [replace(step, await_back=True) for step in steps]
     return _planned(request, action, wish, tuple(steps), tuple(left), tuple(warnings[:20]), capability)
 
 
@@ -116,6 +119,8 @@ def _planned(
     many = len(steps) > 1
     count = f"{len(steps)} hosts" if many else f"1 host ({steps[0].host})" if steps else "no host"
     order = f"; first {steps[0].host} alone, then the rest, none after a failure" if many else ""
+    if many and steps[0].await_back:
+        order = f"; one after the other, {steps[0].host} first, each awaited back before the next"
     refused = catalog.why_not(action, capability)
     if not steps:
         refused = refused or (left[0] if len(left) == 1 else f"no host can be acted on: {'; '.join(left[:3])}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import monotonic
 
 from core.collectors.hostacts import goes_down, refusal
@@ -12,6 +13,7 @@ from core.models import HostResult
 from core.operations.hostplan import HostStep, answer_of, look_at
 from core.ports import CommandResult, HostReach, HostSession
 
+BACK_S, LOOK_AGAIN_S = 600.0, 3.0
 OUTPUT = 1 << 16  # bytes of a host's stdout, and of its stderr, that are kept
 Book = Callable[[HostResult], None]
 _WENT = "the connection went down with the host, as a reboot does; that it came back is not known yet"
@@ -33,6 +35,8 @@ async def run_steps(
     async def one(step: HostStep) -> bool:
         on_begin(step.host)
         result = await run_step(step, reach)
+        if result.ok and step.await_back:
+            result = await _back(step, result, reach)
         book(result)
         return result.ok
 
@@ -85,6 +89,17 @@ async def _run(step: HostStep, session: HostSession) -> CommandResult | HostResu
             return HostResult(step.host, True, note=_WENT, seconds=monotonic() - began)
         note = f"the connection broke before it told how it ended; whether it was done is not known ({error.message})"
         return HostResult(step.host, False, note=note, seconds=monotonic() - began)
+
+
+async def _back(step: HostStep, result: HostResult, reach: HostReach) -> HostResult:
+    """Wait until the host has another boot id than before; one that stays away is a failure, which stops the rest."""
+    began = monotonic()
+    while monotonic() - began < BACK_S:
+        await asyncio.sleep(LOOK_AGAIN_S)
+        seen = await look_at(reach, step.host, step.look, step.kind)
+        if seen.state and seen.state != step.before.state:
+            return replace(result, note=f"rebooted, back after {monotonic() - began:.0f} s", exit_code=0)
+    return replace(result, ok=False, note=f"told to reboot, and not back within {BACK_S / 60:g} minutes")
 
 
 async def _after(step: HostStep, reach: HostReach) -> tuple[bool, str]:

@@ -14,6 +14,7 @@ from core.models import (
     FleetView,
     HostKeyReview,
     HostPlot,
+    HostResult,
     LogFeed,
     LogRecord,
     LogSource,
@@ -80,6 +81,7 @@ class FakeServices:
         self.unfollowed: list[LogSource] = []
         self.log_records: tuple[LogRecord, ...] = ()
         self.log_note = ""
+        self.results: tuple[HostResult, ...] = ()
         self.commands: tuple[SavedCommand, ...] = ()
         self.commands_fault = ""
         self.ssh: tuple[str, ...] = ("true",)
@@ -180,6 +182,7 @@ class FakeServices:
             (),
             180 << 20,
             18 << 20,
+            results=self.results,
         )
 
     async def accept_host_key(self, review: HostKeyReview) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -56,11 +57,12 @@ def play(tools: Path, name: str, text: str) -> None:
 
 
 class KeptSessions:
-    """Port HostReach over the real factory: one connection a host, kept as a poller keeps it."""
+    """Port HostReach over the real factory: one connection a server, kept as a poller keeps it."""
 
     def __init__(self, factory: AsyncSSHFactory, hosts: Sequence[Host]) -> None:
         self._factory, self._hosts = factory, {host.name: host for host in hosts}
-        self._kept: dict[str, HostSession] = {}
+        self._turn = asyncio.Lock()
+        self._kept: dict[int | None, HostSession] = {}
 
     def host(self, name: str) -> Host:
         if name not in self._hosts:
@@ -69,9 +71,11 @@ class KeptSessions:
 
     @asynccontextmanager
     async def session(self, name: str) -> AsyncIterator[HostSession]:
-        if name not in self._kept:
-            self._kept[name] = await self._factory.connect(self.host(name))
-        yield self._kept[name]
+        host = self.host(name)
+        async with self._turn:  # a look at many hosts asks for all of them at once
+            if host.port not in self._kept:
+                self._kept[host.port] = await self._factory.connect(host)
+        yield self._kept[host.port]
 
     async def close(self) -> None:
         for session in self._kept.values():

@@ -12,6 +12,7 @@ from core.collectors.hostacts import command_argv, goes_down
 from core.events import EventBus
 from core.exceptions import BusinessLogicError, ResourceNotFoundError, ValidationError
 from core.models import Outcome
+from core.operations import hostrun
 from tests.hostwork.bench import Bench, play_unit
 from tests.hostwork.conftest import MakeReach, play
 
@@ -229,3 +230,29 @@ def test_commands_that_take_a_host_down_are_known() -> None:
         assert goes_down(argv)
     for argv in (("echo", "reboot"), ("systemctl", "status", "x"), ("init", "3"), ("sh", "-c", ""), ()):
         assert not goes_down(argv)
+
+
+@pytest.mark.parametrize("returns", [True, False])
+async def test_the_next_host_is_rebooted_when_the_one_before_has_come_back(
+    bus: EventBus, make_reach: MakeReach, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returns: bool
+) -> None:
+    monkeypatch.setattr(hostrun, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(hostrun, "BACK_S", 60.0 if returns else 0.2)
+    boots = tmp_path / "boots"
+    boots.write_text("1\n")
+    play(tools, "cat", f'case "$1" in */boot_id) /bin/cat {boots};; *) exec /bin/cat "$@";; esac')
+    play(
+        tools,
+        "systemctl",
+        f'case "$*" in *reboot) echo x >> {boots}.done; {f"echo $$ > {boots}" if returns else ":"};; esac',
+    )
+    bench = Bench(bus, make_reach("a", "b"))
+    plan = await bench.plan("host.reboot", "a b")
+    assert plan.confirm == "2 hosts" and "each awaited back before the next" in plan.summary
+    outcome = await bench.apply(plan)
+    told = Path(f"{boots}.done").read_text().split()
+    if returns:
+        assert outcome.ok and outcome.done == ("a", "b") and len(told) == 2
+        assert all(each.note.startswith("rebooted, back after") for each in outcome.results)
+    else:
+        assert outcome.failed[0][0] == "a" and "not back within" in outcome.failed[0][1] and len(told) == 1
