@@ -35,12 +35,14 @@ from core.models import (
     PlanRequest,
     PollerRole,
     SectionStatus,
+    SessionInfo,
     StorageMode,
     Transition,
 )
 from core.operations import Gate, Operations
 from core.ports import SystemClock
 from core.storage import plots, queries
+from core.storage.activity import read_activity
 from core.storage.audit import StorageAudit
 from core.storage.catalogue import read_chunks
 from core.storage.chunks import StorageChunks
@@ -52,6 +54,7 @@ from core.storage.lock import PollerLock
 from core.storage.roles import Facts, names_of, render, roles_sql
 from core.storage.schema import SAMPLE_TABLES
 from core.storage.setup import initialise
+from core.storage.upkeep import StorageUpkeep
 from tests.parts import need
 from tests.storage import plain_server
 from tests.storage.conftest import create_database, drop_database, jobs_stand_still, native_url, retention
@@ -147,7 +150,7 @@ def operations(database: Database, bus: EventBus) -> Operations:
     gate.forbid(database.capability.why_no_write if database.capability else "")
     return Operations(
         StorageChunks(database), StorageAudit(database), database.retention, bus,
-        gate=gate, capability=lambda: database.capability,
+        gate=gate, capability=lambda: database.capability, server=StorageUpkeep(database),
     )  # fmt: skip
 
 
@@ -226,6 +229,11 @@ async def test_a_readers_console_looks_on(world: World, tmp_path: Path) -> None:
         gate.unlock(60)
 
 
+async def sessions(database: Database) -> tuple[SessionInfo, ...]:
+    async with database.connect("look at the sessions") as connection:
+        return (await read_activity(database, connection)).sessions
+
+
 async def test_a_writer_stores_and_drops_nothing(world: World) -> None:
     writer, before = await world.login("writer"), await tables(world.owner)
     can = writer.capability
@@ -256,6 +264,12 @@ async def test_a_writer_stores_and_drops_nothing(world: World) -> None:
         for request in (PlanRequest("retention.run"), PlanRequest("table.analyze", {"table": "host_samples"})):
             plan = await ways.plan(request)
             assert "does not own" in plan.refused and "maintainer" in plan.refused
+        # Whose statements a role may not see it is told so, and it ends no session of theirs.
+        owners = next(s for s in await sessions(writer) if s.application == "jumpwatch" and s.hidden)
+        assert owners.query == "" and not owners.may_signal
+        plan = await ways.plan(PlanRequest("session.terminate", {"pid": owners.pid}))
+        assert "no member of it" in plan.refused or "superuser" in plan.refused
+        assert any("pg_read_all_stats" in warning for warning in plan.warnings)
     keeper = StorageChunks(writer)
     old = (await keeper.chunks("host_samples"))[0]
     await refused(keeper.drop(old))
@@ -284,6 +298,12 @@ async def test_a_maintainer_compresses_drops_and_upgrades(world: World) -> None:
             job = next(job for job in (await maintainer.view()).jobs if "Retention" in job.name and job.hypertable)
             plan = await ways.plan(PlanRequest("job.run", {"job_id": job.job_id}))
             assert (await ways.apply(plan, plan.confirm, "anna")).ok
+            async with world.owner.driver() as raw:  # a job of somebody else's, which its owner alone may run
+                await raw.execute("CREATE PROCEDURE theirs(job_id int, config jsonb) LANGUAGE sql AS 'SELECT 1'")
+                number = await raw.fetchval("SELECT add_job('theirs', '1 day', scheduled => false)")
+            for action in ("job.run", "job.fix", "job.resume"):
+                plan = await ways.plan(PlanRequest(action, {"job_id": number}))
+                assert f"job {number} belongs to the role" in plan.refused and "GRANT" in plan.refused
         plan = await ways.plan(PlanRequest("table.analyze", {"table": "host_samples"}))
         assert (await ways.apply(plan, plan.confirm, "anna")).ok
     await keeper.drop(second)
