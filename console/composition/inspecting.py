@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from core.collectors.catalog import COLLECTORS, check, services_of
+from core.collectors.catalog import COLLECTORS, check, proxies_of, services_of
 from core.collectors.collector import Collector
-from core.config import ApplicationSettings, MonitoringSettings
+from core.config import ApplicationSettings, MonitoringSettings, SWAGSettings
 from core.exceptions import ConfigurationError, ValidationError
 from core.inventory.checks import Check, load_checks
 from core.live_state import LiveState
@@ -17,7 +17,7 @@ from core.polling.inspector import Inspection
 from core.polling.pace import Pace
 from core.ports import Clock
 
-OFF, ALL = "off", "all"
+OFF, ALL, PROXIES = "off", "all", "proxies"
 _SOON_S = 3.0
 Say = Callable[[str], None]
 
@@ -51,10 +51,13 @@ def load_extras(settings: ApplicationSettings) -> Extras:
 class Choice:
     """The collectors of each host: those that the host names, else those of the settings, else all; and its checks."""
 
-    def __init__(self, extras: Extras, monitoring: MonitoringSettings, say: Say) -> None:
+    def __init__(
+        self, extras: Extras, monitoring: MonitoringSettings, say: Say, swag: SWAGSettings | None = None
+    ) -> None:
         self._say, self._told = say, set[str]()
         intervals = dict(word.split("=", 1) for word in monitoring.collector_intervals)
-        known = {**COLLECTORS, **extras.collectors}
+        known = {**COLLECTORS, **({} if swag is None else _proxies(swag)), **extras.collectors}
+        self._proxy_host = swag.host if swag else None
         self._known = {
             name: replace(one, interval_s=float(intervals[name])) if name in intervals else one
             for name, one in known.items()
@@ -71,6 +74,8 @@ class Choice:
     def __call__(self, host: Host) -> Sequence[Collector]:
         """Return the collectors that run on the host."""
         names = self._standard
+        if self._proxy_host not in (None, host.name):
+            names = tuple(name for name in names if name != PROXIES)
         if host.collectors is not None:
             names = self._named(host.collectors, f"collectors of {host.name}")
         self._unknown([name for name in host.sudo if name != ALL], f"sudo of {host.name}")
@@ -98,6 +103,10 @@ class Choice:
             self._say(f"{where}: {text}")
 
 
+def _proxies(swag: SWAGSettings) -> dict[str, Collector]:
+    return {PROXIES: replace(proxies_of(swag.config_dir, swag.expiry_warning), interval_s=swag.interval_s)}
+
+
 def make_inspection(
     settings: ApplicationSettings, extras: Extras, live: LiveState, clock: Clock, say: Say
 ) -> Inspection:
@@ -105,7 +114,7 @@ def make_inspection(
     monitoring = settings.monitoring
     for fault in extras.faults:
         say(fault)
-    choice = Choice(extras, monitoring, say)
+    choice = Choice(extras, monitoring, say, settings.swag)
     pace = Pace(clock, per_s=monitoring.commands_per_s, at_once=monitoring.commands_at_once)
 
     def spread() -> float:
