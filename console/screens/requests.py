@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from console.actions.operate import Operator
 from console.formatting import clean
 from console.messages import CopyWanted, IntervalWanted, MaintenanceWanted, PlanWanted, PollWanted, Remark
 from console.panes.base import Pane
+from console.screens.table_requests import TableRequests
 from console.services import ConsoleServices
 from core.exceptions import InfrastructureException
 
@@ -18,7 +18,7 @@ UNLOCK_S = 600.0
 MIN_INTERVAL_S, MAX_INTERVAL_S = 1.0, 3600.0
 
 
-class Requests(Screen[None]):
+class Requests(TableRequests):
     """The half of the main screen that takes requests; it knows the pane shown and the clock by name alone."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -159,7 +159,7 @@ def _said(value: ProxiesFigures) -> str:
 def _level(value: ProxiesFigures) -> Level:
     if any(one.ended for one in value.certificates or ()):
         return "error"
-    odd = any(one.problem for one in (*value.proxies, *(value.certificates or ())))
+    odd = any(one.problem for one in value.proxies) or any(one.problem for one in value.certificates or ())
     return "warning" if odd else "info"
 
 

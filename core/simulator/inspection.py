@@ -1,6 +1,7 @@
 """What the simulated hosts answer to the slow collectors: one story with their figures, in the tools' own formats.
 
-web-02's nginx dies and comes back; nas-01's sda fails, and tells it to root alone; docker-01 has a restart loop, and a certificate that ends soon.
+web-02's nginx dies and comes back; nas-01's sda fails, and tells it to root alone; docker-01 has a
+restart loop, and a certificate that ends soon.
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ for u; do printf '%s' "$n"; printf 'Id=%s\\nActiveState=failed\\n' "$u"; n='
     "who": "echo 'kim      pts/0        2026-01-01 10:11 (192.0.2.1)'",
     "ss": 'cat "$0.out"',
     "openssl": """case "$*" in *-enddate*' -in '*/live/example.org/fullchain.pem)
-printf 'notAfter=Mar 31 23:59:59 2099 GMT\\nissuer=CN = R11\\n';; *) echo '  DNS:example.org, DNS:*.example.org';; esac""",
+printf 'notAfter=Mar 31 23:59:59 2099 GMT\\nissuer=CN = R11\\n';;
+*) echo '  DNS:example.org, DNS:*.example.org';; esac""",
     "sudo": '[ "$1" = -n ] || exit 1; shift; exec "$@"',
 }
 
