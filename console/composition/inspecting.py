@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from core.collectors.catalog import COLLECTORS, check, services_of
+from core.collectors.catalog import COLLECTORS, check, proxies_of, services_of
 from core.collectors.collector import Collector
-from core.config import ApplicationSettings, MonitoringSettings
+from core.config import ApplicationSettings, MonitoringSettings, SWAGSettings
 from core.exceptions import ConfigurationError, ValidationError
 from core.inventory.checks import Check, load_checks
 from core.live_state import LiveState
@@ -20,7 +20,7 @@ from core.polling.inspector import Inspection
 from core.polling.pace import Pace
 from core.ports import Clock
 
-OFF, ALL = "off", "all"
+OFF, ALL, PROXIES = "off", "all", "proxies"
 _SUDO_WORDS = frozenset({ALL, "actions", "logs"})  # in a host's sudo list, beside the names of collectors
 _SOON_S = 3.0
 Say = Callable[[str], None]
@@ -81,18 +81,21 @@ async def changed_extras(settings: ApplicationSettings, every_s: float) -> Async
 class Choice:
     """The collectors of each host: those that the host names, else those of the settings, else all; and its checks."""
 
-    def __init__(self, extras: Extras, monitoring: MonitoringSettings, say: Say) -> None:
-        self._say, self._monitoring = say, monitoring
+    def __init__(
+        self, extras: Extras, monitoring: MonitoringSettings, say: Say, swag: SWAGSettings | None = None
+    ) -> None:
+        self._say, self._monitoring, self._swag = say, monitoring, swag
         self.renew(extras)
 
     def renew(self, extras: Extras) -> None:
         """Take what the user added, as it is now, and say what is wrong with it."""
-        monitoring = self._monitoring
+        monitoring, swag = self._monitoring, self._swag
         self._told = set[str]()
         for fault in extras.faults:
             self._say(fault)
         intervals = dict(word.split("=", 1) for word in monitoring.collector_intervals)
-        known = {**COLLECTORS, **extras.collectors}
+        known = {**COLLECTORS, **({} if swag is None else _proxies(swag)), **extras.collectors}
+        self._proxy_host = swag.host if swag else None
         self._known = {
             name: replace(one, interval_s=float(intervals[name])) if name in intervals else one
             for name, one in known.items()
@@ -109,6 +112,8 @@ class Choice:
     def __call__(self, host: Host) -> Sequence[Collector]:
         """Return the collectors that run on the host."""
         names = self._standard
+        if self._proxy_host not in (None, host.name):
+            names = tuple(name for name in names if name != PROXIES)
         if host.collectors is not None:
             names = self._named(host.collectors, f"collectors of {host.name}")
         self._unknown([name for name in host.sudo if name not in _SUDO_WORDS], f"sudo of {host.name}")
@@ -134,6 +139,10 @@ class Choice:
         if where not in self._told:
             self._told.add(where)
             self._say(f"{where}: {text}")
+
+
+def _proxies(swag: SWAGSettings) -> dict[str, Collector]:
+    return {PROXIES: replace(proxies_of(swag.config_dir, swag.expiry_warning), interval_s=swag.interval_s)}
 
 
 def make_inspection(choice: Choice, monitoring: MonitoringSettings, live: LiveState, clock: Clock) -> Inspection:

@@ -75,7 +75,7 @@ class Running:
             alerts=self.alerts,
             reach=self.reach,
         )
-        self._choice = Choice(extras or Extras(), monitoring, self._tell)
+        self._choice = Choice(extras or Extras(), monitoring, self._tell, settings.swag)
         self.replay = Replayer(
             lambda: self.storage.database, self.live.current, self.gate, self.clock, polling.interval_s
         )

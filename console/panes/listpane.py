@@ -174,6 +174,8 @@ class ListPane(Pane):
         if not bars:
             return
         wrong = next((each for each in mistakes if not each.open), None) or next(iter(mistakes), None)
+        if wrong is not None and wrong.open and self.completions(bars.first().text):
+            wrong = None  # what may follow says more
         kept = f"{len(self.table.rows)} of {self.all_rows()}" if bars.first().text else ""
         bars.first().note(kept, (wrong.start, wrong.text) if wrong else None)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from console.actions.operate import Operator
 from console.formatting import clean
@@ -22,6 +21,7 @@ from console.messages import (
     Remark,
 )
 from console.panes.base import Pane
+from console.screens.table_requests import TableRequests
 from console.services import ConsoleServices
 from core.exceptions import InfrastructureException
 from core.models import PlanRequest
@@ -30,7 +30,7 @@ UNLOCK_S = 600.0
 MIN_INTERVAL_S, MAX_INTERVAL_S = 1.0, 3600.0
 
 
-class Requests(Screen[None]):
+class Requests(TableRequests):
     """The half of the main screen that takes requests; it knows the pane shown and the clock by name alone."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -10,12 +10,13 @@ from core.collectors.containers import CONTAINERS
 from core.collectors.drives import DRIVES
 from core.collectors.ports import PORTS
 from core.collectors.processes import PROCESSES
+from core.collectors.proxies import PROXIES, proxies_of
 from core.collectors.services import SERVICES, services_of
 from core.collectors.sessions import SESSIONS
 from core.collectors.updates import UPDATES
 from core.collectors.zfs import ZFS
 
-__all__ = ["COLLECTORS", "Collector", "check", "services_of"]
+__all__ = ["COLLECTORS", "Collector", "check", "proxies_of", "services_of"]
 
-_ALL = (PROCESSES, SERVICES, CONTAINERS, DRIVES, ZFS, UPDATES, SESSIONS, PORTS)
+_ALL = (PROCESSES, SERVICES, CONTAINERS, DRIVES, ZFS, UPDATES, SESSIONS, PORTS, PROXIES)
 COLLECTORS: Mapping[str, Collector] = {one.name: one for one in _ALL}

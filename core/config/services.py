@@ -11,7 +11,6 @@ from core.config.fields import Section
 from core.config.types import ApiKeys, Duration, HostName, Name, Origins, RemotePath, Secret, WebUrls, is_local
 
 _HTTP = "; read by the HTTP service, a later piece"
-_PROXIES = "; read by the Proxies pane, a later piece"
 _NOTES = "; read by notifications, a later piece"
 
 
@@ -57,17 +56,17 @@ class SWAGSettings(Section):
     section: ClassVar[str] = "swag"
 
     host: Name | None = Field(
-        default=None, description=f"its host, as the inventory names it; none: no proxies{_PROXIES}"
+        default=None, description="its host, as the inventory names it; none: every host is looked at"
     )
     config_dir: RemotePath = Field(
-        default="/config", description=f"its config folder on that host (nginx/proxy-confs lies in it){_PROXIES}"
+        default="/config", description="its config folder on that host (nginx/proxy-confs lies in it)"
     )
-    interval_s: float = Field(default=300.0, ge=10, le=86400, description=f"seconds between two looks{_PROXIES}")
+    interval_s: float = Field(default=300.0, ge=10, le=86400, description="seconds between two looks")
     expiry_warning: Duration = Field(
         default=timedelta(days=14),
         ge=timedelta(hours=1),
         le=timedelta(days=365),
-        description=f"a certificate that ends sooner is marked{_PROXIES}",
+        description="a certificate that ends sooner is marked",
     )
 
 

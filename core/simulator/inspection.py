@@ -1,6 +1,7 @@
 """What the simulated hosts answer to the slow collectors: one story with their figures, in the tools' own formats.
 
-web-02's nginx dies and comes back; nas-01's sda fails, and tells it to root alone; docker-01 has a restart loop.
+web-02's nginx dies and comes back; nas-01's sda fails, and tells it to root alone; docker-01 has a
+restart loop, and a certificate that ends soon.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ CONTAINERS: tuple[ContainerRow, ...] = (  # name, image, state, status, CPU perc
     ("traefik", "traefik:v3.1", "running", "Up 3 weeks (healthy)", 1.0, 0.01),
     ("migrate", "shop:4.2", "exited", "Exited (0) 3 weeks ago", 0.0, 0.0),
 )
+_PROXIES = (  # name, container, port, who asks for a login
+    ("shop", "shop", 8080, ""), ("queue", "queue", 15672, "authelia"), ("grafana", "grafana", 3000, "authelia"),
+)  # fmt: skip
 _PACKAGES = ("openssl", "libssl3", "curl", "libcurl4", "openssh-server", "linux-image-amd64", "tzdata", "vim-common",
              "systemd", "udev", "bind9-host", "less", "perl-base", "libc6", "sudo", "python3.11")  # fmt: skip
 
@@ -249,6 +253,30 @@ def _ports(machine: Machine, root: bool) -> Iterable[str]:
     yield "udp   UNCONN 0      0          127.0.0.1:323       0.0.0.0:*"
 
 
+def _proxies(machine: Machine, _root: bool) -> Iterable[str]:
+    """The docker host's SWAG: a certificate that ends soon, and one file that somebody left half done."""
+    if machine.spec.kind != "docker":
+        yield "@jw exit 2"
+        return
+    now = datetime.now(UTC)
+    yield from ("@jw exit 0", f"@jw now {int(now.timestamp())}", "@jw samples 118")
+    for name, app, port, auth in _PROXIES:
+        yield f"@jw conf {name}.subdomain.conf"
+        yield from (" server {", "     listen 443 ssl;", f"     server_name {name}.*;", "     location / {")
+        if auth:
+            yield f"         include /config/nginx/{auth}-location.conf;"
+        yield from (f"         set $upstream_app {app};", f"         set $upstream_port {port};",
+                    "         set $upstream_proto http;",
+                    "         proxy_pass $upstream_proto://$upstream_app:$upstream_port;", "     }", " }")  # fmt: skip
+    yield from ("@jw conf traefik.subfolder.conf", " location /traefik {", "     proxy_pass http://traefik:8080;")
+    yield from ("@jw live 0", " README", " example.org", " example.net", "@jw tool openssl")
+    for domain, days in (("example.org", 71.0), ("example.net", 5.4)):
+        end = now + timedelta(days=days)
+        yield from (f"@jw cert {domain}", f" notAfter={end:%b} {end.day:>2} {end:%H:%M:%S %Y} GMT",
+                    f" subject=CN = {domain}", " issuer=C = US, O = Let's Encrypt, CN = R11",
+                    " X509v3 Subject Alternative Name: ", f"     DNS:{domain}, DNS:*.{domain}")  # fmt: skip
+
+
 _TELLERS: dict[str, Callable[[Machine, bool], Iterable[str]]] = {
     "processes": _processes,
     "services": _services,
@@ -258,4 +286,5 @@ _TELLERS: dict[str, Callable[[Machine, bool], Iterable[str]]] = {
     "updates": _updates,
     "sessions": _sessions,
     "ports": _ports,
+    "proxies": _proxies,
 }

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,8 @@ def picture(value: Any) -> Any:
         return {name: picture(part) for name, part in shown.items() if part is not None and part != left_out[name]}
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
     if isinstance(value, dict):
         return {name: picture(part) for name, part in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):

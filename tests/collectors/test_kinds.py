@@ -95,7 +95,7 @@ def test_a_foreign_check_is_refused(name: str, argv: list[str]) -> None:
 def test_defaults_are_the_ones_of_the_design() -> None:
     assert {name: collector.interval_s for name, collector in COLLECTORS.items()} == {
         "processes": 30, "services": 60, "containers": 30, "drives": 3600, "zfs": 300, "updates": 21600,
-        "sessions": 300, "ports": 300,
+        "sessions": 300, "ports": 300, "proxies": 300,
     }  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from core.collectors.catalog import COLLECTORS, Collector, services_of
-from core.models import Finding, SectionStatus, UpdateFigures, ZfsFigures
+from core.collectors.catalog import COLLECTORS, Collector, proxies_of, services_of
+from core.models import Finding, ProxiesFigures, SectionStatus, UpdateFigures, ZfsFigures
 from core.ports import CommandResult
 from tests.collectors.captures import load, picture
 from tests.parts import need
@@ -49,6 +49,9 @@ for u; do printf '%s' "$n"; printf 'Id=%s\\nActiveState=failed\\n' "$u"; n='
     "sleep": "exec /bin/sleep 0.2",
     "who": "echo 'kim      pts/0        2026-01-01 10:11 (192.0.2.1)'",
     "ss": 'cat "$0.out"',
+    "openssl": """case "$*" in *-enddate*' -in '*/live/example.org/fullchain.pem)
+printf 'notAfter=Mar 31 23:59:59 2099 GMT\\nissuer=CN = R11\\n';;
+*) echo '  DNS:example.org, DNS:*.example.org';; esac""",
     "sudo": '[ "$1" = -n ] || exit 1; shift; exec "$@"',
 }
 
@@ -68,11 +71,19 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "ss.out").write_bytes(
         b"\n".join(load("ports/ubuntu-stub-and-link-local").text.split(b"\n")[1:-2]) + b"\n"
     )
+    confs = folder / "swag" / "nginx" / "proxy-confs"
+    confs.mkdir(parents=True)
+    (folder / "swag/etc/letsencrypt/live/example.org").mkdir(parents=True)
+    text = "# a comment\nlocation /wiki {\n  set $app wiki; proxy_pass http://$app:3000;\n}\n@jw end\n"
+    for name in ("wiki.subfolder.conf", "wiki.subfolder.conf.sample", "odd $(name) x.conf", "notes.txt"):
+        (confs / name).write_text(text)
     return folder
 
 
 def run(collector: Collector, tools: Path, login: list[str], runs: list[str] | None = None, *, root: bool) -> Finding:
     """Run the collector as sshd would, by a login shell; ``runs`` is the shell that ``sh`` is to be."""
+    if collector.name == "proxies":
+        collector = proxies_of(str(tools / "swag"))
     need(login[0], shutil.which(login[0]) is not None, f"install {login[0]}")
     path = str(tools)
     if runs is not None:
@@ -111,8 +122,13 @@ def judge(kind: str, finding: Finding) -> None:
             assert (pools[0].size, pools[0].scan[:5], datasets and datasets[0].mount) == (10, "scrub", "/tank")
         case UpdateFigures(pending=pending, security=security):
             assert (pending, security) == (1, 1)
+        case ProxiesFigures((wiki,), (certificate,), samples):
+            assert (wiki.paths, wiki.upstreams, samples) == (("/wiki",), ("http://wiki:3000",), 1)
+            assert not wiki.problem, "what looks like a mark within a file is none"
+            assert certificate.not_after is not None and certificate.not_after.year == 2099
+            assert certificate.names == ("example.org", "*.example.org")
         case _:
-            pass
+            assert kind != "proxies", finding
     if kind == "services":
         units = ["backup.service", r"dev-x\x2dnew.swap", "nginx.service", "srv-data.mount"]
         assert [unit["unit"] for unit in shown["value"]] == units

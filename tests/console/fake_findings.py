@@ -61,7 +61,8 @@ def proxies(now: datetime) -> ProxiesFigures:
     """Return three proxies, one of them unreadable, and a certificate that ends soon."""
     return ProxiesFigures(
         (
-            ProxyFigures("wiki.subdomain.conf", "subdomain", ("wiki.*",), ("/",), ("http://wiki:3000",), "authelia", True),
+            ProxyFigures("wiki.subdomain.conf", "subdomain", ("wiki.*",), ("/",), ("http://wiki:3000",),
+                         "authelia", True),
             ProxyFigures("grafana.subfolder.conf", "subfolder", (), ("/grafana",), ("http://grafana:3000",)),
             ProxyFigures("broken.subdomain.conf", "subdomain", problem='line 9: unexpected end of file, expecting "}"'),
         ),
