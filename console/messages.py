@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from textual.message import Message
 
-from core.models import FleetView, PlanRequest
+from core.models import FleetView
+
+if TYPE_CHECKING:  # no request is made before the first paint
+    from core.models import PlanRequest
 
 
 @dataclass

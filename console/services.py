@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest, SecretRequest
+from core.models import FleetView, HostKeyReview, SecretRequest
 
 if TYPE_CHECKING:  # it is there before the first paint, pydantic is not
     from pydantic import SecretStr
+
+    from core.models import Outcome, Plan, PlanRequest
 
 Post = Callable[[FleetView], None]
 """Takes the newest view; cheap, callable from any task of the loop, keeps only the newest one."""

@@ -15,7 +15,6 @@ from core.models import (
     HostFinding,
     HostKeyReview,
     HostSample,
-    Outcome,
     SecretRequest,
     Transition,
     WriterStats,
@@ -23,6 +22,8 @@ from core.models import (
 
 if TYPE_CHECKING:  # imported before the first paint, and pydantic is not
     from pydantic import SecretStr
+
+    from core.models import Outcome
 
 
 class Clock(Protocol):

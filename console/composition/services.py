@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from console.services import Post, Progress
 from core.exceptions import BusinessLogicError, InfrastructureException
-from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest, Reason, SecretRequest
+from core.models import FleetView, HostKeyReview, Reason, SecretRequest
 from core.ports import SystemClock
 from core.redaction import redact_text
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from console.composition.running import Running
     from core.config import ApplicationSettings
+    from core.models import Outcome, Plan, PlanRequest
 
 _STOP_S = 1.9
 log = logging.getLogger("console")  # not structlog: this module is there before the first paint

@@ -1,5 +1,8 @@
 """The frozen records that travel between the lanes. An unknown figure is None, never zero."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from core.models.database import (
     RAW_TABLES,
     Capability,
@@ -14,23 +17,6 @@ from core.models.database import (
     WriterStats,
     keep_time,
     past_retention,
-)
-from core.models.findings import (
-    CheckFigures,
-    ContainerFigures,
-    DatasetFigures,
-    DriveFigures,
-    Finding,
-    Level,
-    Perfdatum,
-    PoolFigures,
-    PortFigures,
-    ProcessFigures,
-    ServiceFigures,
-    SessionFigures,
-    UpdateFigures,
-    VdevFigures,
-    ZfsFigures,
 )
 from core.models.fleet import EventLine, FleetView, PollerRole
 from core.models.hosts import (
@@ -50,7 +36,26 @@ from core.models.hosts import (
     Transition,
 )
 from core.models.inspection import HostFinding, PollingFigures, PollingView
-from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
+
+if TYPE_CHECKING:
+    from core.models.findings import (
+        CheckFigures,
+        ContainerFigures,
+        DatasetFigures,
+        DriveFigures,
+        Finding,
+        Level,
+        Perfdatum,
+        PoolFigures,
+        PortFigures,
+        ProcessFigures,
+        ServiceFigures,
+        SessionFigures,
+        UpdateFigures,
+        VdevFigures,
+        ZfsFigures,
+    )
+    from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
 
 __all__ = [
     "RAW_TABLES",
@@ -106,3 +111,20 @@ __all__ = [
     "keep_time",
     "past_retention",
 ]
+
+# Making a frozen class takes a millisecond: what the first paint does not show is made when it is first asked for.
+_FINDINGS = (
+    "CheckFigures ContainerFigures DatasetFigures DriveFigures Finding Level Perfdatum PoolFigures "
+    "PortFigures ProcessFigures ServiceFigures SessionFigures UpdateFigures VdevFigures ZfsFigures"
+)
+_LATER = {
+    **dict.fromkeys(_FINDINGS.split(), "core.models.findings"),
+    **dict.fromkeys(("Outcome", "Plan", "PlanRequest", "PlanTarget"), "core.models.operations"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return value
