@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # it is there before the first paint, pydantic is not
     from pydantic import SecretStr
 
     from core.models import Outcome, Plan, PlanRequest
+    from core.models.console import Changes, ConsoleOptions, Memory
 
 Post = Callable[[FleetView], None]
 """Takes the newest view; cheap, callable from any task of the loop, keeps only the newest one."""
@@ -92,3 +93,17 @@ class ConsoleServices(Protocol):
 
     def pause(self) -> bool:
         """Pause polling, or go on; return whether it is paused now."""
+
+    @property
+    def options(self) -> ConsoleOptions | None:
+        """The settings of the screen; None until they are read; another object each time they changed."""
+
+    @property
+    def memory(self) -> Memory | None:
+        """What the last console left, None where nothing is to be remembered."""
+
+    def remember(self, memory: Memory) -> None:
+        """Keep that for the next console; it is written soon, in the background, and at the stop."""
+
+    async def changes_since(self, since: datetime) -> Changes:
+        """Return what changed since then: states of hosts from the stored transitions, and what is new besides."""

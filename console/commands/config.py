@@ -86,6 +86,7 @@ def _flat(settings: ApplicationSettings) -> dict[str, Any]:
             flat[name] = value
         else:
             flat |= {f"{name}.{field}": _shown(getattr(value, field)) for field in section}
+    flat |= {f"keys.{binding}": keys for binding, keys in settings.keys.items()}
     return flat
 
 

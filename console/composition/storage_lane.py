@@ -68,6 +68,11 @@ class StorageLane:
         self._hosts: list[Host] = []
         self._inventory_changed = asyncio.Event()
 
+    @property
+    def database(self) -> Database | None:
+        """The database, once there is one."""
+        return self._database
+
     def set_hosts(self, hosts: list[Host]) -> None:
         """Take the inventory, for its copy in the database."""
         self._hosts = hosts

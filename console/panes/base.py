@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from textual.widget import Widget
@@ -43,3 +44,14 @@ class Pane(Widget):
     def copy_text(self) -> tuple[str, str]:
         """Return what `y` copies, and its name."""
         return "", ""
+
+    def crumbs(self) -> tuple[str, ...]:
+        """Return the way to what is shown, outermost first."""
+        return (self.TITLE,)
+
+    def to_remember(self) -> dict[str, str]:
+        """Return what the next console is to find again: sort, filter."""
+        return {}
+
+    async def recall(self, layout: Mapping[str, str]) -> None:
+        """Take what ``to_remember`` gave once; what is not known any more is passed over."""

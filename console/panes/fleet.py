@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -9,11 +10,12 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.widgets import Input
 
 from console.messages import HostWanted, IntervalWanted, MaintenanceWanted, PollWanted, Remark
 from console.panes.base import Pane
 from console.panes.fleet_table import FleetTable
-from console.panes.hostorder import HostOrder
+from console.panes.hostorder import ORDERS, HostOrder
 from console.panes.welcome import welcome
 from console.widgets.filterbar import FilterBar
 from console.widgets.line import Line
@@ -147,6 +149,14 @@ class FleetPane(Pane):
         self.table.refresh()
         self.post_message(Remark(f"sorted by {self._order.order}"))
 
+    def on_fleet_table_head_clicked(self, event: FleetTable.HeadClicked) -> None:
+        event.stop()
+        while self._order.order != event.order:
+            self._order.cycle()
+        self.table.order = self._order.order
+        self.table.set_rows(self._order.names(self.view.hosts))
+        self.table.refresh()
+
     def action_mark(self) -> None:
         if (view := self.selected) is not None:
             self.table.marked ^= {view.host.name}
@@ -195,6 +205,20 @@ class FleetPane(Pane):
     def on_filter_bar_left(self, event: FilterBar.Left) -> None:
         event.stop()
         self.table.focus()
+
+    def crumbs(self) -> tuple[str, ...]:
+        return ("Fleet", f"/{self._order.query}") if self._order.query else ("Fleet",)
+
+    def to_remember(self) -> dict[str, str]:
+        return {"sort": self._order.order, "filter": self._order.query}
+
+    async def recall(self, layout: Mapping[str, str]) -> None:
+        if (order := layout.get("sort")) in ORDERS:
+            self.table.order = self._order.order = order
+        if query := layout.get("filter", ""):
+            await self.action_filter()
+            self.query_one(FilterBar).query_one(Input).value = query
+        self.update_view(self.view)
 
     def copy_text(self) -> tuple[str, str]:
         view = self.selected

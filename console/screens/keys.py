@@ -6,6 +6,7 @@ from typing import Any
 
 from textual.app import App
 from textual.binding import Binding
+from textual.keys import key_to_character
 from textual.screen import Screen
 
 _NAMES = {
@@ -28,11 +29,25 @@ _NAMES = {
 Hint = tuple[str, str, str]
 
 
-def key_name(binding: Binding) -> str:
-    """Return the key as people write it."""
-    if binding.key_display:
+def key_name(binding: Binding, bound_anew: bool = False) -> str:
+    """Return the key as people write it; one that was bound anew is not what its class says of it."""
+    if binding.key_display and not bound_anew:
         return binding.key_display
-    return _NAMES.get(binding.key, binding.key.replace("ctrl+", "^").replace("shift+", "⇧"))
+    if name := _NAMES.get(binding.key):
+        return name
+    if binding.key.startswith("upper_") and len(binding.key) == 7:
+        return binding.key[-1].upper()
+    *modifiers, last = binding.key.split("+")
+    sign = key_to_character(last) if len(last) > 1 else None
+    signs = {"ctrl": "^", "shift": "⇧"}
+    before = "".join(signs.get(each, each + "+") for each in modifiers)
+    return before + (sign if sign and sign.isprintable() and sign != " " else last)
+
+
+def key_of(app: App[Any], binding_id: str, default: str) -> str:
+    """Return the key that a binding has now, for texts that name it."""
+    bound: str | None = app._keymap.get(binding_id)
+    return default if bound is None else key_name(Binding(bound.split(",")[0], "", ""))
 
 
 def _live(screen: Screen[Any]) -> list[Any]:
@@ -50,8 +65,13 @@ def hint_rows(screen: Screen[Any]) -> tuple[tuple[Hint, ...], tuple[Hint, ...]]:
         binding = each.binding
         wanted = binding.show and not binding.system and each.node is not screen.app
         if wanted and binding.description not in hints:
-            hints[binding.description] = (key_name(binding), binding.description, binding.action)
-    return tuple(hints.values()), (("?", "help", "screen.help"), ("q", "quit", "screen.leave"))
+            name = key_name(binding, binding.id in screen.app._keymap)
+            hints[binding.description] = (name, binding.description, binding.action)
+    last = (
+        (key_of(screen.app, "main.help", "?"), "help", "screen.help"),
+        (key_of(screen.app, "main.leave", "q"), "quit", "screen.leave"),
+    )
+    return tuple(hints.values()), last
 
 
 def help_rows(screen: Screen[Any]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -62,7 +82,7 @@ def help_rows(screen: Screen[Any]) -> list[tuple[str, list[tuple[str, str]]]]:
         keys = groups.setdefault(_GROUPS.get(group, group), {}).setdefault(
             each.binding.tooltip or each.binding.description, []
         )
-        if (name := key_name(each.binding)) not in keys:
+        if (name := key_name(each.binding, each.binding.id in screen.app._keymap)) not in keys:
             keys.append(name)
     ordered = sorted(groups, key=lambda group: _LAST.get(group, 0))
     return [(group, [(" ".join(keys), what) for what, keys in groups[group].items()]) for group in ordered]

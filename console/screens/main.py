@@ -14,8 +14,8 @@ from console.formatting import clean
 from console.messages import HostWanted, PaneLeft
 from console.panes.base import Pane
 from console.panes.fleet import FleetPane
+from console.screens.comforts import Comforts
 from console.screens.keys import help_rows, hint_rows
-from console.screens.requests import Requests
 from console.screens.tabs import TABS, make_pane
 from console.services import ConsoleServices
 from console.widgets.bars import KeyHints, Piece, TabLine
@@ -26,7 +26,7 @@ from core.models import DatabaseState, FleetView, PollerRole
 FOLLOW_S = 0.25
 
 
-class MainScreen(Requests):
+class MainScreen(Comforts):
     """Hands views to the pane shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -40,7 +40,6 @@ class MainScreen(Requests):
     def __init__(self, services: ConsoleServices) -> None:
         super().__init__(services)
         self._active = "fleet"
-        self._utc = True
         self._follow: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -52,11 +51,16 @@ class MainScreen(Requests):
         yield KeyHints(id="hints")
 
     def on_mount(self) -> None:
-        self.query_one(TabLine).note = self._tab_note
+        tabs = self.query_one(TabLine)
+        tabs.note, tabs.crumbs = self._tab_note, lambda: [clean(each) for each in self.pane.crumbs()]
         self.bindings_updated_signal.subscribe(self, lambda _screen: self._update_hints())
         self.set_interval(1.0, self._tick)
         self.pane.focus_main()
         self._update_hints()
+
+    @property
+    def shown(self) -> str:
+        return self._active
 
     @property
     def pane(self) -> Pane:
@@ -78,6 +82,7 @@ class MainScreen(Requests):
         now = self._now()
         self.pane.tick(now)
         self._update_bars()
+        self.follow_options()
 
     def follow_startup(self) -> None:
         """Show how far the start is until it is over; ``start`` may return before that."""
@@ -154,9 +159,7 @@ class MainScreen(Requests):
             await self.run_action("app.leave")
 
     def action_clock(self) -> None:
-        self._utc = not self._utc
-        self.pane.set_clock(self._utc)
-        self._tick()
+        self.set_clock(not self._utc)
 
     def action_help(self) -> None:
         from console.screens.help import HelpScreen

@@ -21,6 +21,7 @@ from core.models import (
     SecretRequest,
     WriterStats,
 )
+from core.models.console import Changes, ConsoleOptions, Memory
 from tests.console.fake_database import make_chunks, make_database, partitions
 from tests.console.fake_fleet import NAMES, make_events, make_host, make_reviews, troubled
 
@@ -64,6 +65,10 @@ class FakeServices:
         self._post: Post | None = None
         self._task: asyncio.Task[None] | None = None
         self.chunks = make_chunks(datetime.now(UTC))
+        self.options: ConsoleOptions | None = None
+        self.memory: Memory | None = None
+        self.kept: list[Memory] = []
+        self.changes: Changes | None = None
 
     def make_view(self) -> FleetView:
         """Return the fleet at the present step."""
@@ -202,3 +207,11 @@ class FakeServices:
     def pause(self) -> bool:
         self.paused = not self.paused
         return self.paused
+
+    def remember(self, memory: Memory) -> None:
+        self.kept.append(memory)
+
+    async def changes_since(self, since: datetime) -> Changes:
+        if self.changes is None:
+            raise BusinessLogicError("the database is not connected")
+        return self.changes
