@@ -103,6 +103,12 @@ class JumpwatchApp(OutwardApp):
         logging.getLogger("jumpwatch.console").critical("the console failed", exc_info=error)
         self.panic(Text(f"Jumpwatch met an error it did not expect: {clean(repr(error), 300)}. The log has the rest."))
 
+    def on_app_focus(self) -> None:
+        self.main.looked_back()
+
+    def on_app_blur(self) -> None:
+        self.main.looked_away()
+
     # Quitting.
     def action_leave(self) -> None:
         """Ask before quitting; say what stops with it."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TextIO
 
-from console.formatting import clean
+from console.formatting import clean, nearest
 from console.panes.hostfilter import parse
 from console.plain import text
 from console.services import ConsoleServices
@@ -145,13 +144,13 @@ class PlainConsole:
             return [f"Moments are in {'UTC' if self._utc else 'local time'}."]
         if word == "help":
             return [*HELP, "Actions want a plan and a typed name: jumpwatch db ... --apply --confirm NAME."]
-        close = difflib.get_close_matches(word, _NAMES, n=1, cutoff=0.5)
-        return [f"No command {clean(word, 40)}{'; the nearest is ' + close[0] if close else ''}. help says them all."]
+        close = nearest(word, _NAMES)
+        return [f"No command {clean(word, 40)}{'; the nearest is ' + close if close else ''}. help says them all."]
 
     def _no_host(self, name: str) -> list[str]:
         names = [each.host.name for each in self._view.hosts]
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        return [f"No host {clean(name, 60) or 'was named'}{'; the nearest is ' + clean(close[0]) if close else ''}."]
+        close = nearest(name, names)
+        return [f"No host {clean(name, 60) or 'was named'}{'; the nearest is ' + clean(close) if close else ''}."]
 
     async def _changes(self) -> list[str]:
         from datetime import timedelta

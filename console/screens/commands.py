@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from console.formatting import clean
+from console.formatting import clean, nearest
 from console.messages import HostWanted, MaintenanceWanted, PollWanted
 from console.screens.tabs import TABS
 from console.widgets.themes import NAMES as THEMES
@@ -221,5 +220,5 @@ def completions(screen: Comforts, text: str, commands: Sequence[Command]) -> lis
 
 
 def _nearest(word: str, words: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    return f"; the nearest is {clean(close[0], 60)}" if close else ""
+    close = nearest(word, words)
+    return f"; the nearest is {clean(close, 60)}" if close else ""

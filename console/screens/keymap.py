@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -11,7 +10,7 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
-from console.formatting import clean
+from console.formatting import clean, nearest
 from console.screens.tabs import TABS
 
 _EVERYWHERE = ("app", "main", "tab")
@@ -80,7 +79,8 @@ def _clash(taken: Mapping[str, str], known: Mapping[str, Binding]) -> tuple[str,
     """Return (wish, key, the other binding) of the first wish that takes a key from a binding live beside it."""
     now = {name: set(_split(taken.get(name) or _default(binding))) for name, binding in known.items()}
     for wish in taken:
-        for other, keys in now.items():
+        own = wish.partition(".")[0] + "."
+        for other, keys in sorted(now.items(), key=lambda each: not each[0].startswith(own)):
             if other == wish or not _beside(wish, other) or _same(known[wish], known[other]):
                 continue
             if shared := now[wish] & keys:
@@ -139,5 +139,5 @@ def _is_name(key: str) -> bool:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; the nearest is {close[0]}" if close else "; ? shows them all"
+    close = nearest(name, known)
+    return f"; the nearest is {close}" if close else "; ? shows them all"

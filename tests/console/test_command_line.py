@@ -8,7 +8,8 @@ from textual.widgets import Input
 from console.panes.host import HostPane
 from console.screens.commands import find, live_commands, table, unknown
 from console.widgets.commandbar import CommandBar
-from tests.console.driving import running, screen_text, table as fleet, type_text, until
+from tests.console.driving import running, screen_text, type_text, until
+from tests.console.driving import table as fleet
 
 
 async def test_a_command_goes_to_a_host_and_a_wrong_one_says_the_nearest() -> None:
