@@ -7,14 +7,14 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from textual.app import App
-from textual.filter import ANSIToTruecolor
+from textual.filter import ANSIToTruecolor, Monochrome, NoColor
 from textual.notifications import Notify
 
 from console.formatting import clean
 from console.messages import AttentionWanted
 from console.terminal import Terminal, copying, telling
 from console.widgets.filters import AsciiGlyphs
-from console.widgets.themes import make_theme
+from console.widgets.themes import MONO, make_theme
 
 if TYPE_CHECKING:
     from core.models.console import ConsoleOptions
@@ -31,9 +31,12 @@ class OutwardApp(App[None]):
         super().__init__()
         self.terminal = terminal or Terminal()
         self._told_at: float | None = None
-        self._glyphs = AsciiGlyphs(enabled=not self.terminal.unicode)
-        self._filters.append(self._glyphs)
         first = make_theme(self._suited(theme or "auto"))
+        self._glyphs = AsciiGlyphs(enabled=not self.terminal.unicode)
+        self._colourless = NoColor(enabled=first.name == MONO)
+        # Where NO_COLOR is set Textual greys what it draws; we draw without any colour, whatever asks for it.
+        self._filters = [each for each in self._filters if not isinstance(each, Monochrome | NoColor)]
+        self._filters += [self._glyphs, self._colourless]
         self.register_theme(first)
         # Set before the start, so that the style sheets are read once.
         self.set_reactive(App.theme, first.name)
@@ -60,6 +63,7 @@ class OutwardApp(App[None]):
         new = make_theme(self._suited(theme))
         if new.name != self.theme:
             self.register_theme(new)
+            self._colourless.enabled = new.name == MONO
             self.theme = new.name
 
     def _on_notify(self, event: Notify) -> None:

@@ -81,7 +81,9 @@ def _make(
 
     def ground(colour: str) -> Style:
         # A colour of the terminal's own may be any: turning ink and ground over is always seen.
-        return Style(reverse=True) if native else Style(bgcolor=Color.parse(colour).rich_color)
+        if native:
+            return Style(color="default", dim=False, reverse=True)
+        return Style(bgcolor=Color.parse(colour).rich_color)
 
     plain = native and Color.parse(error) == fore  # no colour at all: weight tells what colour would
 

@@ -7,6 +7,7 @@ from textual.theme import Theme
 MIX = "jumpwatch-mix"
 """Variable of a theme: how far dim text goes into the background, 1 as in the dark theme, 0 not at all."""
 PREFIX = "jumpwatch-"
+MONO = PREFIX + "mono"
 
 
 def _native(name: str, primary: str, secondary: str, success: str, warning: str, error: str) -> Theme:
