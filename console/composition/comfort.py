@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from console.composition.oneshot import limits_of
 from console.composition.running import Running
 from console.widgets.severity import STATE_RANK
 from core.config import ApplicationSettings
+from core.database import Database
 from core.events import Notice
 from core.exceptions import BusinessLogicError, InfrastructureException
 from core.models import FleetView, Transition
@@ -95,13 +97,14 @@ class Comfort:
         try:
             fresh = await asyncio.to_thread(self._load)
         except InfrastructureException as error:
-            self._say(f"the settings stay as they were: {error.message}", "error")
+            text = f"the settings stay as they were: {error.message}"
+            self._say(text, "error")
+            self.options = replace(self.options, remark=text, refused=True)
             return
         if self._demo:
             fresh = demo_settings(fresh)
         changed = differences(self._settings, fresh)
         self._settings = fresh
-        self.options = options_of(fresh, demo=self._demo)
         pace = None if "polling.interval_s" not in changed else fresh.polling.interval_s
         self._running.supervisor.take_settings(limits_of(fresh), pace)
         if pace is not None:
@@ -110,8 +113,11 @@ class Comfort:
         now = [name for name in changed if name.startswith(_LIVE)]
         if now:
             self._say(f"settings taken up: {', '.join(now[:8])}", "info")
+        remark = f"settings taken up: {', '.join(now[:4])}" if now else ""
         if later:
-            self._say(f"changed, but only the next start takes it up: {', '.join(later[:8])}", "warning")
+            remark = f"changed, but only the next start takes it up: {', '.join(later[:8])}"
+            self._say(remark, "warning")
+        self.options = replace(options_of(fresh, demo=self._demo), remark=remark)
 
     def _say(self, text: str, level: Any) -> None:
         if text != self._told and self._running.bus.running:
@@ -120,14 +126,18 @@ class Comfort:
 
     async def changes_since(self, since: datetime) -> Changes:
         """Return the news since then, from the stored transitions; raises where the database is away."""
-        view = self._running.live.current()
-        until = datetime.now(UTC)
-        since = max(since, until - _LONGEST)
         database = self._running.storage.database
         if database is None:
             raise BusinessLogicError("the database is not connected: what changed is not known")
-        found = await transitions(database, since=since, until=until, most=_MOST)
-        return Changes(since, until, host_changes(found), notes_of(view), len(found) >= _MOST)
+        return await read_changes(database, self._running.live.current(), since)
+
+
+async def read_changes(database: Database, view: FleetView, since: datetime) -> Changes:
+    """Return what the stored transitions tell of the time since then, and what the view has waiting."""
+    until = datetime.now(UTC)
+    since = max(since, until - _LONGEST)
+    found = await transitions(database, since=since, until=until, most=_MOST)
+    return Changes(since, until, host_changes(found), notes_of(view), len(found) >= _MOST)
 
 
 def options_of(settings: ApplicationSettings, *, demo: bool) -> ConsoleOptions:

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from console.formatting import clean, moment
+from console.formatting import age, clean, moment
 from console.screens.base import Cover
 from console.services import ConsoleServices
 from console.widgets.line import Line
@@ -100,3 +100,16 @@ def words(changes: Changes) -> list[str]:
     if changes.cut:
         lines.append("There were more changes than are read here: the oldest are left out.")
     return [*lines, f"As {changes.source} has it."]
+
+
+def headline(changes: Changes) -> str:
+    """Return the news in one line."""
+    parts = []
+    if changes.hosts:
+        worse = sum(each.now.value in ("offline", "degraded") for each in changes.hosts)
+        parts.append(
+            f"{len(changes.hosts)} host{'s' if len(changes.hosts) > 1 else ''} changed, {worse} now in trouble"
+        )
+    parts += changes.notes
+    span = age((changes.until - changes.since).total_seconds())
+    return clean(f"In the last {span}: {'; '.join(parts)}. :changes tells which.")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.widgets import Input
 
-from console.formatting import age, clean
+from console.formatting import clean
 from console.screens.requests import Requests
 from core.exceptions import InfrastructureException
 from core.models import PollerRole
@@ -17,7 +17,7 @@ from core.models import PollerRole
 if TYPE_CHECKING:
     from console.screens.commands import Command
     from console.widgets.commandbar import CommandBar
-    from core.models.console import Changes, ConsoleOptions, Memory
+    from core.models.console import ConsoleOptions, Memory
 
 AWAY = timedelta(minutes=5)
 """So long without the terminal's focus counts as having been away."""
@@ -170,6 +170,9 @@ class Comforts(Requests):
                 self._theme_by_hand = ""  # who writes a theme into the file means that one
             self._dress()
             self._bind(options)
+            if options.remark:
+                level: Literal["error", "information"] = "error" if options.refused else "information"
+                self.notify(clean(options.remark), severity=level, timeout=8, markup=False)
             if before is not None and before.interval_s != options.interval_s:
                 self._interval.clear()
         if self._options is not None and self._ticks % _SAVE_EVERY == 0:
@@ -249,6 +252,8 @@ class Comforts(Requests):
             self.post_message(HostWanted(host))
 
     async def _tell_changes(self) -> None:
+        from console.screens.changes import headline
+
         assert self._since is not None
         try:
             changes = await self.services.changes_since(self._since)
@@ -274,16 +279,3 @@ class Comforts(Requests):
         if self._memory is not None:
             self._memory = replace(self._memory, guided=True)
         await self.app.push_screen(Guide(self.services, self))
-
-
-def headline(changes: Changes) -> str:
-    """Return the news in one line."""
-    parts = []
-    if changes.hosts:
-        worse = sum(each.now.value in ("offline", "degraded") for each in changes.hosts)
-        parts.append(
-            f"{len(changes.hosts)} host{'s' if len(changes.hosts) > 1 else ''} changed, {worse} now in trouble"
-        )
-    parts += changes.notes
-    span = age((changes.until - changes.since).total_seconds())
-    return clean(f"In the last {span}: {'; '.join(parts)}. :changes tells which.")

@@ -12,6 +12,7 @@ from console.formatting import clean
 from console.messages import CopyWanted, IntervalWanted, MaintenanceWanted, PlanWanted, PollWanted, Remark
 from console.panes.base import Pane
 from console.services import ConsoleServices
+from console.widgets.keynames import key_of
 from core.exceptions import InfrastructureException
 
 UNLOCK_S = 600.0
@@ -104,7 +105,8 @@ class Requests(Screen[None]):
         except InfrastructureException as error:
             self.told(error)
             return
-        self.notify("polling is paused; p goes on" if paused else "polling goes on", timeout=3, markup=False)
+        key = key_of(self.app, "main.pause", "p")
+        self.notify(f"polling is paused; {key} goes on" if paused else "polling goes on", timeout=3, markup=False)
         self._tick()
 
     def action_unlock(self) -> None:

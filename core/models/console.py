@@ -21,6 +21,8 @@ class ConsoleOptions:
     interval_s: float = 10.0
     keys: Mapping[str, str] = field(default_factory=dict)  # binding id to keys, as Textual writes them
     demo: bool = False
+    remark: str = ""  # what the last change of the files came to, for the person
+    refused: bool = False  # the files have a mistake: the settings before stay
 
 
 @dataclass(frozen=True, slots=True)
