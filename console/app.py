@@ -6,59 +6,55 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.theme import Theme
 
 from console.formatting import clean
 from console.messages import ViewPosted
+from console.outward import OutwardApp
 from console.screens.base import Cover
 from console.screens.main import MainScreen
 from console.services import ConsoleServices
+from console.terminal import Terminal
 from core.exceptions import InfrastructureException
 from core.models import FleetView
 
+if TYPE_CHECKING:
+    from core.models.console import ConsoleOptions
+
 STOP_S = 2.0
-THEME = Theme(
-    name="jumpwatch",
-    primary="#6cb6ff",
-    secondary="#b083f0",
-    accent="#6cb6ff",
-    success="#6bc46d",
-    warning="#daaa3f",
-    error="#f47067",
-    foreground="#cdd9e5",
-    background="#12161b",
-    surface="#1c2129",
-    panel="#2b3440",
-    dark=True,
-)
 
 
-class JumpwatchApp(App[None]):
+def _palette() -> type[Any]:
+    from console.screens.provider import Commands
+
+    return Commands
+
+
+class JumpwatchApp(OutwardApp):
     """The console; everything it shows and does comes from the services it is given."""
 
     TITLE = "Jumpwatch"
     CSS_PATH = Path(__file__).parent / "styles" / "jumpwatch.tcss"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[Any]] = {_palette}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "leave_now", "quit at once", show=False, priority=True, id="app.quit"),
     ]
 
-    def __init__(self, services: ConsoleServices) -> None:
-        super().__init__()
+    def __init__(self, services: ConsoleServices, terminal: Terminal | None = None, theme: str = "") -> None:
+        super().__init__(terminal, theme)
         self.services = services
-        self.register_theme(THEME)
-        # Set before the start, so that the style sheets are read once.
-        self.set_reactive(App.theme, THEME.name)
-        self.stylesheet.set_variables(self.get_css_variables())
         self._newest: FleetView | None = None
         self._stopped = False
+
+    @property
+    def options(self) -> ConsoleOptions | None:
+        return self.services.options
 
     def get_default_screen(self) -> Screen[None]:
         self.main = MainScreen(self.services)
@@ -107,6 +103,12 @@ class JumpwatchApp(App[None]):
         logging.getLogger("jumpwatch.console").critical("the console failed", exc_info=error)
         self.panic(Text(f"Jumpwatch met an error it did not expect: {clean(repr(error), 300)}. The log has the rest."))
 
+    def on_app_focus(self) -> None:
+        self.main.looked_back()
+
+    def on_app_blur(self) -> None:
+        self.main.looked_away()
+
     # Quitting.
     def action_leave(self) -> None:
         """Ask before quitting; say what stops with it."""
@@ -120,6 +122,8 @@ class JumpwatchApp(App[None]):
 
     async def action_leave_now(self) -> None:
         """Stop the services, bounded, and quit."""
+        if self.services.options is not None:
+            self.services.remember(self.main.remembered())
         await self._stop()
         self.exit()
 

@@ -67,9 +67,11 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version)
+    _plain(parser)
     parser.set_defaults(run="console.commands.screen:console", json=False)
     commands = parser.add_subparsers(metavar="COMMAND")
-    _add(commands, "demo", "screen:demo", "the console over a simulated fleet, with ten days of history", common)
+    demo = _add(commands, "demo", "screen:demo", "the console over a simulated fleet, with ten days of history", common)
+    _plain(demo)
     _hosts(_group(commands, "hosts", "the inventory and the way to its hosts", common), common)
     _db(_group(commands, "db", "the database that keeps the history", common), common)
     poll = _add(commands, "poll", "poll:poll", "poll hosts without the screen", common, as_json=True)
@@ -106,6 +108,12 @@ def _add(
     if as_json:
         parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _plain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--plain", action="store_true", default=argparse.SUPPRESS, help="lines of text, for screen readers; no terminal"
+    )
 
 
 def _group(
@@ -223,7 +231,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character still gets the line
     args = make_parser().parse_args(argv)
-    for flag in ("config", "database_url"):
+    for flag in ("config", "database_url", "plain"):
         setattr(args, flag, getattr(args, flag, None))
     module, _, function = args.run.partition(":")
     try:

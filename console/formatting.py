@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 DASH = "–"
@@ -118,3 +119,14 @@ def moment(value: datetime | None, utc: bool = True, form: str = "%Y-%m-%d %H:%M
     if value is None:
         return DASH
     return (value.astimezone(UTC) if utc else value.astimezone()).strftime(form)
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """Return the word that is most like a mistyped one, None where none is; a right first letter counts."""
+    from difflib import SequenceMatcher
+
+    def likeness(other: str) -> float:
+        return SequenceMatcher(None, word, other).ratio() + 0.1 * (word[:1] == other[:1])
+
+    best = max(words, key=likeness, default=None)
+    return best if best is not None and likeness(best) >= 0.6 else None

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from textual.message import Message
 
-from core.models import FleetView, HostPlot, PlanRequest
+from core.models import FleetView
+
+if TYPE_CHECKING:  # no request is made before the first paint
+    from core.models import HostPlot, PlanRequest
 
 
 @dataclass
@@ -191,3 +194,11 @@ class HeatWanted(Message):
     """Show the whole fleet as a map, a cell a host; ``host`` is under the cursor."""
 
     host: str | None
+
+
+@dataclass
+class AttentionWanted(Message):
+    """Something that a person should hear of away from the screen: the bell, a message on the desktop."""
+
+    text: str
+    severity: Literal["information", "warning", "error"] = "warning"

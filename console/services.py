@@ -6,23 +6,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from core.models import (
-    FleetView,
-    HostKeyReview,
-    HostPlot,
-    LogFeed,
-    LogSource,
-    Mark,
-    Outcome,
-    Plan,
-    PlanRequest,
-    ReplayStatus,
-    SavedCommand,
-    SecretRequest,
-)
+from core.models import FleetView, HostKeyReview, SecretRequest
 
 if TYPE_CHECKING:  # it is there before the first paint, pydantic is not
     from pydantic import SecretStr
+
+    from core.models import HostPlot, LogFeed, LogSource, Mark, Outcome, Plan, PlanRequest, ReplayStatus, SavedCommand
+    from core.models.console import Changes, ConsoleOptions, Memory
 
 Post = Callable[[FleetView], None]
 """Takes the newest view; cheap, callable from any task of the loop, keeps only the newest one."""
@@ -128,3 +118,17 @@ class ConsoleServices(Protocol):
 
     def ssh_argv(self, host: str) -> tuple[str, ...]:
         """Return the words of the user's own ssh that reach the host interactively."""
+
+    @property
+    def options(self) -> ConsoleOptions | None:
+        """The settings of the screen; None until they are read; another object each time they changed."""
+
+    @property
+    def memory(self) -> Memory | None:
+        """What the last console left, None where nothing is to be remembered."""
+
+    def remember(self, memory: Memory) -> None:
+        """Keep that for the next console; it is written soon, in the background, and at the stop."""
+
+    async def changes_since(self, since: datetime) -> Changes:
+        """Return what changed since then: states of hosts from the stored transitions, and what is new besides."""

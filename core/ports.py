@@ -10,25 +10,22 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from core.models import (
-    Alert,
     ChunkInfo,
     FleetView,
     Host,
     HostFinding,
     HostKeyReview,
     HostSample,
-    IndexInfo,
     JobInfo,
-    Outcome,
-    RelationFacts,
     SecretRequest,
-    SessionInfo,
     Transition,
     WriterStats,
 )
 
 if TYPE_CHECKING:  # imported before the first paint, and pydantic is not
     from pydantic import SecretStr
+
+    from core.models import Alert, IndexInfo, Outcome, RelationFacts, SessionInfo
 
 
 class Clock(Protocol):

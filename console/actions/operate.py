@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from console.formatting import clean
 from console.services import ConsoleServices
 from core.exceptions import InfrastructureException
-from core.models import Outcome, Plan, PlanRequest
+
+if TYPE_CHECKING:  # no plan is made before the first paint
+    from core.models import Outcome, Plan, PlanRequest
 
 
 @dataclass

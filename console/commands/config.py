@@ -12,10 +12,8 @@ from console.commands.setup import settings_from
 from console.formatting import clean
 from core.config import ApplicationSettings
 from core.config.fields import problems_of
-from core.config.reference import schema as make_schema
 from core.exceptions import ConfigurationError
 from core.redaction import MASK, redact_text
-from core.storage.connect import tls
 
 
 def show(args: argparse.Namespace) -> int:
@@ -58,6 +56,8 @@ def validate(args: argparse.Namespace) -> int:
     try:
         settings = settings_from(args)
         if settings.database.configured:
+            from core.storage.connect import tls
+
             tls(settings.database)  # reads the authority's file
     except ConfigurationError as error:
         problems = [redact_text(problem) for problem in problems_of(error)[0]]
@@ -71,7 +71,9 @@ def validate(args: argparse.Namespace) -> int:
 
 def schema(args: argparse.Namespace) -> int:
     """Print the JSON Schema of the settings; it has defaults, and no value that is in force."""
-    print_json(make_schema())
+    from core.config.reference import schema as made
+
+    print_json(made())
     return 0
 
 
@@ -84,6 +86,7 @@ def _flat(settings: ApplicationSettings) -> dict[str, Any]:
             flat[name] = value
         else:
             flat |= {f"{name}.{field}": _shown(getattr(value, field)) for field in section}
+    flat |= {f"keys.{binding}": keys for binding, keys in settings.keys.items()}
     return flat
 
 

@@ -8,16 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.commands.asking import answer_all
 from console.commands.output import print_json, print_table, say
-from console.commands.setup import chosen_hosts, command_settings, run
+from console.commands.setup import chosen_hosts, command_settings, run, settings_from
 from console.formatting import moment
 from core.config import ApplicationSettings
 from core.config.types import parse_duration
 from core.exceptions import SSHHostKeyError, ValidationError
 from core.inventory import Inventory
-from core.inventory.keeper import set_maintenance
-from core.inventory.merge import changed_field
 from core.models import Host, HostKeyReview
 
 if TYPE_CHECKING:
@@ -29,7 +26,7 @@ _ROUNDS = 8  # keys and passwords of jump hosts come one after the other, a code
 
 def add(args: argparse.Namespace) -> int:
     """Add hosts to the inventory."""
-    settings = command_settings(args)
+    settings = settings_from(args)
     if len(args.names) > 1 and args.address:
         raise ValidationError("--address goes with one name")
     with Inventory.edit(settings.inventory_file) as inventory:
@@ -54,7 +51,7 @@ def add(args: argparse.Namespace) -> int:
 
 def remove(args: argparse.Namespace) -> int:
     """Take hosts out of the inventory; stored history stays."""
-    settings = command_settings(args)
+    settings = settings_from(args)
     with Inventory.edit(settings.inventory_file) as inventory:
         for name in args.names:
             inventory.remove(name)
@@ -64,7 +61,7 @@ def remove(args: argparse.Namespace) -> int:
 
 def list_(args: argparse.Namespace) -> int:
     """Print the inventory."""
-    settings = command_settings(args)
+    settings = settings_from(args)
     now = datetime.now(UTC)
     hosts = [host.at(now) for host in picked(Inventory.load(settings.inventory_file), args.group, args.tag)]
     if args.json:
@@ -95,7 +92,9 @@ def _note(host: Host) -> str:
 
 def set_(args: argparse.Namespace) -> int:
     """Change settings of one host, or of all of a group or tag."""
-    settings = command_settings(args)
+    from core.inventory.merge import changed_field
+
+    settings = settings_from(args)
     with Inventory.edit(settings.inventory_file) as inventory:
         hosts = inventory.chosen(args.target)
         changed = []
@@ -111,7 +110,9 @@ def set_(args: argparse.Namespace) -> int:
 
 def maintenance(args: argparse.Namespace) -> int:
     """Put hosts into maintenance, or take them out of it; a running console follows."""
-    settings = command_settings(args)
+    from core.inventory.keeper import set_maintenance
+
+    settings = settings_from(args)
     on = args.switch == "on"
     if args.span is not None and not on:
         raise ValidationError("--for goes with on")
@@ -147,6 +148,7 @@ def accept(args: argparse.Namespace) -> int:
 
 def _check(settings: ApplicationSettings, hosts: list[Host], wanted: dict[str, str], *, as_json: bool) -> int:
     from console import composition
+    from console.commands.asking import answer_all
 
     ask = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     secrets = composition.new_secrets(settings, say)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from console.commands.hosts import picked
 from console.commands.output import print_json, print_table, say
-from console.commands.setup import command_settings
+from console.commands.setup import settings_from
 from core.exceptions import ValidationError
 from core.inventory import Inventory
 from core.inventory.disk import user_path, write_text
@@ -21,7 +21,7 @@ from core.inventory.reading import MAX_IMPORT_BYTES, Reading
 
 def import_(args: argparse.Namespace) -> int:
     """Take hosts from a file into the inventory; --dry-run only reports."""
-    settings = command_settings(args)
+    settings = settings_from(args)
     if args.file == "-":
         reading = read_hosts_bytes(sys.stdin.buffer.read(MAX_IMPORT_BYTES + 1), "<stdin>", args.format)
     else:
@@ -82,7 +82,7 @@ def _kept(differs: tuple[str, ...]) -> str:
 
 def export(args: argparse.Namespace) -> int:
     """Write the inventory in a form that others read, to a new file or to stdout."""
-    settings = command_settings(args)
+    settings = settings_from(args)
     hosts = picked(Inventory.load(settings.inventory_file), args.group, args.tag)
     text = export_hosts(tuple(host.at(datetime.now(UTC)) for host in hosts), args.format)
     if not args.file or args.file == "-":

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import getpass
 import os
 import signal
 from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from console.commands.output import say
 from core.config import ApplicationSettings, load_settings
 from core.exceptions import ConfigurationError
-from core.inventory import Inventory
-from core.logging import configure_logging
-from core.models import Host
+
+if TYPE_CHECKING:
+    from core.models import Host
 
 T = TypeVar("T")
 
@@ -32,7 +31,9 @@ def settings_from(args: argparse.Namespace) -> ApplicationSettings:
 
 
 def command_settings(args: argparse.Namespace) -> ApplicationSettings:
-    """Load the settings for a command, and send logs to stderr."""
+    """Load the settings for a command that runs parts which log, and send their logs to stderr."""
+    from core.logging import configure_logging
+
     settings = settings_from(args)
     configure_logging(settings, to_stderr=True)
     return settings
@@ -40,6 +41,8 @@ def command_settings(args: argparse.Namespace) -> ApplicationSettings:
 
 def console_settings(args: argparse.Namespace) -> ApplicationSettings:
     """Load the settings for the console; logs go to the file, never to its screen."""
+    from core.logging import configure_logging
+
     settings = load_settings({"database.url": args.database_url}, config_file=args.config)
     configure_logging(settings, to_stderr=False)
     return settings
@@ -47,6 +50,7 @@ def console_settings(args: argparse.Namespace) -> ApplicationSettings:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end; SIGINT and SIGTERM cancel the work, so that what it started is stopped."""
+    import asyncio
 
     async def owned() -> T:
         task = asyncio.current_task()
@@ -71,6 +75,8 @@ def actor() -> str:
 
 def chosen_hosts(settings: ApplicationSettings, names: list[str], group: str | None = None) -> list[Host]:
     """Return the named hosts, or those of a group, or all; an empty choice is an error that says the way out."""
+    from core.inventory import Inventory
+
     inventory = Inventory.load(settings.inventory_file)
     found = [inventory.get(name) for name in names] or list(inventory.group(group) if group else inventory.hosts)
     hosts = [host.at(datetime.now(UTC)) for host in found]

@@ -19,11 +19,33 @@ def run_console(settings_loader: Callable[[], ApplicationSettings], *, demo: boo
     """Run the console until it is quit; return the exit code. The settings are read after the first paint."""
     gc.disable()  # imports make much and drop nothing: the services turn the collector on after the first paint
     from console.app import JumpwatchApp
+    from console.composition.early import early_theme, this_terminal
     from console.composition.services import LiveServices
 
-    app = JumpwatchApp(LiveServices(settings_loader, demo=demo))
+    app = JumpwatchApp(LiveServices(settings_loader, demo=demo), this_terminal(), early_theme())
     app.run()
     return app.return_code or 0
+
+
+def run_plain(settings_loader: Callable[[], ApplicationSettings], *, demo: bool = False) -> int:
+    """Run the console as lines of text until ``quit`` or the end of the input; return the exit code."""
+    import asyncio
+    import sys
+
+    from console.composition.services import LiveServices
+    from console.plain.program import PlainConsole
+
+    def write(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    services = LiveServices(settings_loader, demo=demo)
+
+    async def run() -> None:
+        await PlainConsole(services, write).run(sys.stdin)
+
+    asyncio.run(run())
+    return 0
 
 
 def open_storage(

@@ -14,28 +14,18 @@ from typing import TYPE_CHECKING
 
 from console.services import Post, Progress
 from core.exceptions import BusinessLogicError, InfrastructureException
-from core.models import (
-    FleetView,
-    HostKeyReview,
-    HostPlot,
-    LogFeed,
-    LogSource,
-    Mark,
-    Outcome,
-    Plan,
-    PlanRequest,
-    ReplayStatus,
-    SavedCommand,
-    SecretRequest,
-)
+from core.models import FleetView, HostKeyReview, SecretRequest
 from core.ports import SystemClock
 from core.redaction import redact_text
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from console.composition.comfort import Comfort
     from console.composition.running import Running
     from core.config import ApplicationSettings
+    from core.models import HostPlot, LogFeed, LogSource, Mark, Outcome, Plan, PlanRequest, ReplayStatus, SavedCommand
+    from core.models.console import Changes, ConsoleOptions, Memory
 
 _STOP_S = 1.9
 log = logging.getLogger("console")  # not structlog: this module is there before the first paint
@@ -51,6 +41,7 @@ class LiveServices:
         self._running: Running | None = None
         self._main: asyncio.Task[None] | None = None
         self._interval_s = 10.0
+        self._comfort: Comfort | None = None
         self._empty = FleetView(at=self._clock.now())
 
     @property
@@ -91,12 +82,27 @@ class LiveServices:
                 gc.enable()
             self._running = make(settings, self.say, demo=self._demo)
             self._interval_s = self._running.settings.polling.interval_s
-            await self._running.run(post)
+            await self._run_beside(self._running, post)
         except InfrastructureException as exc:
             self._tell(post, exc.message)
         except Exception as exc:  # the program's outer boundary: a start that fails silently would be a lie
             log.exception("the program behind the screen ended")
             self._tell(post, f"Jumpwatch cannot run: {type(exc).__name__}: {exc}")
+
+    async def _run_beside(self, running: Running, post: Post) -> None:
+        """Run the program, and beside it what watches the settings files."""
+        from console.composition.comfort import Comfort
+
+        comfort = Comfort(running, self._load, self._set_pace, demo=self._demo)
+        await asyncio.to_thread(comfort.recall)
+        self._comfort = comfort
+        watching = asyncio.create_task(comfort.run(), name="comfort")
+        watching.add_done_callback(_told)
+        try:
+            await running.run(post)
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching], timeout=0.2)
 
     def _tell(self, post: Post, text: str) -> None:
         """Show a fault that ended the program behind the screen: as a standing line and in place of the start's."""
@@ -132,6 +138,8 @@ class LiveServices:
             return
         main.cancel()
         await asyncio.wait([main], timeout=0.3)
+        if self._comfort:
+            await self._comfort.save()
         if self._running:
             try:
                 async with asyncio.timeout(_STOP_S):
@@ -203,6 +211,26 @@ class LiveServices:
         for name in names:
             self._running.supervisor.set_interval(name, seconds)
 
+    @property
+    def options(self) -> ConsoleOptions | None:
+        return self._comfort.options if self._comfort else None
+
+    @property
+    def memory(self) -> Memory | None:
+        return self._comfort.memory if self._comfort else None
+
+    def remember(self, memory: Memory) -> None:
+        if self._comfort:
+            self._comfort.remember(memory)
+
+    async def changes_since(self, since: datetime) -> Changes:
+        if self._comfort is None:
+            raise BusinessLogicError("still starting: try again in a moment")
+        return await self._comfort.changes_since(since)
+
+    def _set_pace(self, seconds: float) -> None:
+        self._interval_s = seconds
+
     def pause(self) -> bool:
         running = self._ready()
         running.set_paused(not running.supervisor.paused)
@@ -234,6 +262,12 @@ class LiveServices:
         if self._running is None:
             raise BusinessLogicError("still starting: try again in a moment")
         return self._running
+
+
+def _told(task: asyncio.Task[None]) -> None:
+    """What watches the settings ends only by being cancelled; anything else is our defect, and costs no host."""
+    if not task.cancelled() and task.exception() is not None:
+        log.error("the settings are not watched any more", exc_info=task.exception())
 
 
 def _raise_file_limit() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from textual.widget import Widget
@@ -72,3 +73,14 @@ class Pane(Widget):
     def table_data(self) -> TableData | None:
         """Return the table that `e` exports, as it stands; None where there is none."""
         return None
+
+    def crumbs(self) -> tuple[str, ...]:
+        """Return the way to what is shown, outermost first."""
+        return (self.TITLE,)
+
+    def to_remember(self) -> dict[str, str]:
+        """Return what the next console is to find again: sort, filter."""
+        return {}
+
+    async def recall(self, layout: Mapping[str, str]) -> None:
+        """Take what ``to_remember`` gave once; what is not known any more is passed over."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -25,7 +25,7 @@ from console.messages import (
 from console.panes.fleet_export import FLEET_COLUMNS
 from console.panes.fleet_table import FleetTable, loud_hosts
 from console.panes.hostfilter import HOSTS
-from console.panes.hostorder import HostOrder
+from console.panes.hostorder import ORDERS, HostOrder
 from console.panes.listpane import ListPane
 from console.panes.query import Mistake, complete
 from console.panes.welcome import welcome
@@ -174,6 +174,12 @@ class FleetPane(ListPane):
         self._order.backwards = not self._order.backwards
         self._resort()
 
+    def on_fleet_table_head_clicked(self, event: FleetTable.HeadClicked) -> None:
+        event.stop()
+        while self._order.order != event.order:
+            self._order.cycle()
+        self._resort()
+
     def _resort(self) -> None:
         self.table.order, self.table.backwards = self._order.order, self._order.backwards
         self._set_rows()
@@ -219,6 +225,20 @@ class FleetPane(ListPane):
 
     def all_rows(self) -> int:
         return len(self.view.hosts)
+
+    def crumbs(self) -> tuple[str, ...]:
+        return ("Fleet", f"/{self.filter_text}") if self.filter_text else ("Fleet",)
+
+    def to_remember(self) -> dict[str, str]:
+        return {"sort": self._order.order, "filter": self.filter_text}
+
+    async def recall(self, layout: Mapping[str, str]) -> None:
+        if (order := layout.get("sort")) in ORDERS:
+            self._order.order = order
+            self._resort()
+        if query := layout.get("filter", ""):
+            await self.set_filter(query)
+        self.update_view(self.view)
 
     def copy_text(self) -> tuple[str, str]:
         view = self.selected

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
 
 from rich.style import Style
 from textual.binding import Binding, BindingType
+from textual.message import Message
 
 from console.formatting import DASH, age, clean, number, percent, short_bytes
 from console.panes.hostfilter import disk_pct, failed_units, net_bps, pending_updates
@@ -39,6 +41,12 @@ class FleetTable(LineList):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "host", id="fleet.open")]
 
+    @dataclass
+    class HeadClicked(Message):
+        """A column's head was clicked: sort by it."""
+
+        order: str
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.hosts: dict[str, HostView] = {}
@@ -47,6 +55,11 @@ class FleetTable(LineList):
         self.interval_s = 10.0
         self.order, self.backwards = "severity", False
         self.loud: dict[str, int] = {}  # by host: 1 where a warning waits for a person, 2 an error
+
+    def head_clicked(self, x: int) -> None:
+        order = next((name for name, title in _SORTED.items() if title == self.head_word(x)), None)
+        if order is not None:
+            self.post_message(self.HeadClicked(order))
 
     def fingerprint(self, row: Hashable) -> Hashable:
         view = self.hosts.get(str(row))

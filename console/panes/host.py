@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
@@ -227,6 +228,15 @@ class HostPane(Pane):
     def action_interval(self, factor: float) -> None:
         if self.host:
             self.post_message(IntervalWanted(self.host, factor))
+
+    def crumbs(self) -> tuple[str, ...]:
+        return ("Fleet", self.host) if self.host else ("Fleet", "Host")
+
+    def to_remember(self) -> dict[str, str]:
+        return {"host": self.host}
+
+    async def recall(self, layout: Mapping[str, str]) -> None:
+        self.show(layout.get("host", ""))
 
     def copy_text(self) -> tuple[str, str]:
         return self.query_one(LinesView).text, f"the sheet of {self.host}"

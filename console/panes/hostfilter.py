@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from console.panes.query import Figure, Unit, Vocabulary
-from core.models import HostView, ServiceFigures, UpdateFigures
+from core import models
+from core.models import HostView
 
 
 def disk_pct(view: HostView) -> float | None:
@@ -39,14 +40,14 @@ def failed_units(view: HostView) -> int | None:
     found = view.findings.get("services")
     if found is None or not isinstance(found.finding.value, tuple):
         return None
-    return sum(isinstance(one, ServiceFigures) and one.failed for one in found.finding.value)
+    return sum(isinstance(one, models.ServiceFigures) and one.failed for one in found.finding.value)
 
 
 def pending_updates(view: HostView) -> int | None:
     """Return how many packages wait to be updated; None where that is not known."""
     found = view.findings.get("updates")
     value = found.finding.value if found else None
-    return value.pending if isinstance(value, UpdateFigures) else None
+    return value.pending if isinstance(value, models.UpdateFigures) else None
 
 
 def data_age(view: HostView, now: datetime) -> float | None:

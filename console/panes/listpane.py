@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
 from console.messages import CompareWanted, PollWanted, Remark
 from console.panes.base import Pane
@@ -163,6 +164,11 @@ class ListPane(Pane):
         if not bars:
             await self.mount(bar)
         bar.open()
+
+    async def set_filter(self, text: str) -> None:
+        """Filter by the text, as if it had been typed."""
+        await self.action_filter()
+        self.query_one(FilterBar).query_one(Input).value = text
 
     def on_filter_bar_changed(self, event: FilterBar.Changed) -> None:
         event.stop()

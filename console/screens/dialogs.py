@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,6 +16,9 @@ from console.screens.base import Cover
 from console.services import ConsoleServices
 from core.exceptions import InfrastructureException
 from core.models import PollerRole
+
+_WITHOUT_SCREEN = "`jumpwatch collect` goes on without a screen: start it in another terminal, or as a service."
+_STAY = "Nothing goes on without a screen in this version: in tmux, detach instead of quitting."
 
 
 class Question(Cover[bool]):
@@ -87,6 +91,8 @@ def what_stops(services: ConsoleServices, operator: Operator) -> list[str]:
     lines = []
     if view.role is PollerRole.POLLER:
         lines.append(f"Polling of {len(view.hosts)} hosts stops here; another console, if open, takes over.")
+        lines.append("With no console open nothing is measured or stored, and nothing alarms: the history has a gap.")
+        lines.append(_WITHOUT_SCREEN if find_spec("console.commands.collect") else _STAY)
     elif view.role is PollerRole.VIEWER:
         lines.append("This console only looks on: polling goes on elsewhere.")
     else:

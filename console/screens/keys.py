@@ -5,34 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from textual.app import App
-from textual.binding import Binding
 from textual.screen import Screen
 
-_NAMES = {
-    "question_mark": "?",
-    "slash": "/",
-    "plus": "+",
-    "minus": "-",
-    "equals_sign": "=",
-    "escape": "esc",
-    "space": "space",
-    "pagedown": "pgdn",
-    "pageup": "pgup",
-    "left": "←",
-    "right": "→",
-    "up": "↑",
-    "down": "↓",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-}
+from console.widgets.keynames import key_name, key_of
+
 Hint = tuple[str, str, str]
-
-
-def key_name(binding: Binding) -> str:
-    """Return the key as people write it."""
-    if binding.key_display:
-        return binding.key_display
-    return _NAMES.get(binding.key, binding.key.replace("ctrl+", "^").replace("shift+", "⇧"))
 
 
 def _live(screen: Screen[Any]) -> list[Any]:
@@ -50,8 +27,13 @@ def hint_rows(screen: Screen[Any]) -> tuple[tuple[Hint, ...], tuple[Hint, ...]]:
         binding = each.binding
         wanted = binding.show and not binding.system and each.node is not screen.app
         if wanted and binding.description not in hints:
-            hints[binding.description] = (key_name(binding), binding.description, binding.action)
-    return tuple(hints.values()), (("?", "help", "screen.help"), ("q", "quit", "screen.leave"))
+            name = key_name(binding, binding.id in screen.app._keymap)
+            hints[binding.description] = (name, binding.description, binding.action)
+    last = (
+        (key_of(screen.app, "main.help", "?"), "help", "screen.help"),
+        (key_of(screen.app, "main.leave", "q"), "quit", "screen.leave"),
+    )
+    return tuple(hints.values()), last
 
 
 def help_rows(screen: Screen[Any]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -62,7 +44,7 @@ def help_rows(screen: Screen[Any]) -> list[tuple[str, list[tuple[str, str]]]]:
         keys = groups.setdefault(_GROUPS.get(group, group), {}).setdefault(
             each.binding.tooltip or each.binding.description, []
         )
-        if (name := key_name(each.binding)) not in keys:
+        if (name := key_name(each.binding, each.binding.id in screen.app._keymap)) not in keys:
             keys.append(name)
     ordered = sorted(groups, key=lambda group: _LAST.get(group, 0))
     return [(group, [(" ".join(keys), what) for what, keys in groups[group].items()]) for group in ordered]

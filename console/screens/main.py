@@ -14,6 +14,7 @@ from console.formatting import clean
 from console.messages import HostWanted, PaneLeft
 from console.panes.base import Pane
 from console.panes.fleet import FleetPane
+from console.screens.comforts import Comforts
 from console.screens.host_requests import HostRequests
 from console.screens.keys import help_rows, hint_rows
 from console.screens.tabs import TABS, make_pane
@@ -28,7 +29,7 @@ from core.models import DatabaseState, FleetView, PollerRole
 FOLLOW_S = 0.25
 
 
-class MainScreen(TimeTravel, HostRequests):
+class MainScreen(TimeTravel, HostRequests, Comforts):
     """Hands views to the pane shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -54,11 +55,16 @@ class MainScreen(TimeTravel, HostRequests):
         yield KeyHints(id="hints")
 
     def on_mount(self) -> None:
-        self.query_one(TabLine).note = self._tab_note
+        tabs = self.query_one(TabLine)
+        tabs.note, tabs.crumbs = self._tab_note, lambda: [clean(each) for each in self.pane.crumbs()]
         self.bindings_updated_signal.subscribe(self, lambda _screen: self._update_hints())
         self.set_interval(1.0, self._tick)
         self.pane.focus_main()
         self._update_hints()
+
+    @property
+    def shown(self) -> str:
+        return self._active
 
     @property
     def pane(self) -> Pane:
@@ -81,6 +87,7 @@ class MainScreen(TimeTravel, HostRequests):
         now = self._now()
         self.pane.tick(now)
         self._update_bars()
+        self.follow_options()
 
     def follow_startup(self) -> None:
         """Show how far the start is until it is over; ``start`` may return before that."""
@@ -157,10 +164,8 @@ class MainScreen(TimeTravel, HostRequests):
             await self.run_action("app.leave")
 
     def action_clock(self) -> None:
-        self._utc = not self._utc
-        self.pane.set_clock(self._utc)
+        self.set_clock(not self._utc)
         self.update_scrubber()
-        self._tick()
 
     def action_help(self) -> None:
         from console.screens.help import HelpScreen

@@ -23,6 +23,7 @@ from console.messages import (
 from console.panes.base import Pane
 from console.screens.table_requests import TableRequests
 from console.services import ConsoleServices
+from console.widgets.keynames import key_of
 from core.exceptions import InfrastructureException
 from core.models import PlanRequest
 
@@ -161,7 +162,8 @@ class Requests(TableRequests):
         except InfrastructureException as error:
             self.told(error)
             return
-        self.notify("polling is paused; p goes on" if paused else "polling goes on", timeout=3, markup=False)
+        key = key_of(self.app, "main.pause", "p")
+        self.notify(f"polling is paused; {key} goes on" if paused else "polling goes on", timeout=3, markup=False)
         self._tick()
 
     def action_unlock(self) -> None:

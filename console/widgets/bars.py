@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rich.cells import cell_len
 from rich.style import Style
 from textual import events
 from textual.strip import Strip
 from textual.widget import Widget
 
-from console.widgets.line import Line
+from console.widgets.line import Line, fit
 from console.widgets.palette import Palette, palette_of
 
 Piece = tuple[str, Style | None]
@@ -83,43 +84,69 @@ class KeyHints(OneLine):
 
 
 class TabLine(OneLine):
-    """The panes by number; notes stand at the right."""
+    """The panes by number, their names cut where the width asks for it; at the right a note, or the way here."""
 
     def __init__(self, tabs: Sequence[tuple[str, str, str]], *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._tabs = tabs
         self.active = tabs[0][1]
         self.note: Callable[[], Piece] = lambda: ("", None)
+        self.crumbs: Callable[[], Sequence[str]] = lambda: ()
         self._places: list[tuple[int, int, str]] = []
 
     def draw(self, width: int) -> Line:
         look, line = self.palette, Line()
+        text, style = self.note()
+        trail = () if text else self.crumbs()
+        wanted = len(text) if text else sum(len(each) + 3 for each in trail)
         self._places = []
-        pad, cut = self._form(width)
+        letters = self._letters(width - min(wanted, width // 3) - 2)
         for key, name, title in self._tabs:
             start = line.width
             here = name == self.active
-            line.gap(pad).add(key, look.key if here else look.faint).gap(pad)
-            shown = title if here else title[:cut]
-            line.add(shown, (look.strong + Style(underline=True)) if here else look.dim).gap(pad)
+            line.add(f" {key} ", look.key if here else look.faint)
+            shown = title if here or not letters else title[: letters - 1]
+            if shown:
+                line.add(shown + " ", (look.strong + Style(underline=True)) if here else look.dim)
             self._places.append((start, line.width, name))
-            line.gap()
-        text, style = self.note()
+            if not letters:
+                line.gap()
         room = width - line.width - 1
         if text and room >= 8:
             shown = text if len(text) <= room else text[: room - 1] + "…"
             line.to(width - len(shown) - 1).add(shown, style)
+        elif len(trail) > 1 and room >= 8:
+            self._trail(line, trail, width, room)
         return line
 
-    def _form(self, width: int) -> tuple[int, int]:
-        """Return the blanks around key and title, and the letters that a title has where it is not the pane shown."""
-        letters = sum(len(title) for _, _, title in self._tabs)
-        for pad in (1, 0):
-            if letters + len(self._tabs) * (2 + 3 * pad) - 1 <= width:
-                return pad, letters
-        return 0, 3
+    def _letters(self, room: int) -> int:
+        """Return how many letters (and a blank) each tab but the active one has; 0: all of them."""
+        whole = sum(len(key) + len(title) + 4 for key, _name, title in self._tabs)
+        if whole <= room:
+            return 0
+        own = sum(len(title) for _key, name, title in self._tabs if name == self.active)
+        for letters in (8, 7, 6, 5, 4):
+            others = (min(len(title) + 1, letters) for _key, name, title in self._tabs if name != self.active)
+            if own + 1 + sum(others) + 3 * len(self._tabs) <= room:
+                return letters
+        return 1
+
+    def _trail(self, line: Line, trail: Sequence[str], width: int, room: int) -> None:
+        """The way from the fleet to what is shown; its beginning falls away first."""
+        look, parts = self.palette, list(trail)
+        while len(parts) > 1 and sum(cell_len(part) + 3 for part in parts) - 3 > room:
+            parts = parts[1:]
+        parts = [fit(parts[0], room)] if len(parts) == 1 and cell_len(parts[0]) > room else parts
+        line.to(width - sum(cell_len(part) + 3 for part in parts) + 2)
+        for number, part in enumerate(parts):
+            if number:
+                line.add(" › ", look.faint)
+            line.add(part, look.text if number == len(parts) - 1 else look.dim)
 
     async def on_click(self, event: events.Click) -> None:
         for start, end, name in self._places:
             if start <= event.x < end:
                 await self.run_action(f"screen.pane('{name}')")
+                return
+        if event.x >= (self._places[-1][1] if self._places else 0):
+            await self.run_action("screen.back")

@@ -82,6 +82,11 @@ class Line:
         self.width += other.width
         return self
 
+    @property
+    def plain(self) -> str:
+        """The text without its styles."""
+        return "".join(segment.text for segment in self.segments)
+
     def strip(self, width: int, base: Style | None = None, over: Style | None = None) -> Strip:
         """Return a strip of exactly that width; ``base`` lies under the cells' styles, ``over`` upon them."""
         strip = Strip(self.segments, self.width)

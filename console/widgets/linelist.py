@@ -76,6 +76,16 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         """Return the header's line."""
         return Line()
 
+    def head_clicked(self, x: int) -> None:
+        """Take a click on the header; ``head_word`` says which column it was."""
+
+    def head_word(self, x: int) -> str:
+        """Return the header's word at that cell, or the one it stands under to the right; empty where there is none."""
+        text = self.draw_header(self.size.width).plain
+        start = text.rfind(" ", 0, x + 1) + 1
+        word = text[start:].split(" ", 1)[0] or (text[x:].split() or [""])[0]
+        return word.rstrip("▾▴")
+
     def set_nothing(self, lines: Sequence[Line]) -> None:
         """Show these lines while there is no row."""
         self.nothing = lines
@@ -223,6 +233,8 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_click(self, event: events.Click) -> None:
         index = self.scroll_offset.y + event.y - int(self.HEADER)
+        if event.y < int(self.HEADER):
+            self.head_clicked(event.x)
         if event.y < int(self.HEADER) or not 0 <= index < len(self.rows):
             return
         again = index == self.cursor and event.chain >= 2

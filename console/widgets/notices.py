@@ -6,6 +6,7 @@ from textual import events
 
 from console.formatting import clean
 from console.widgets.bars import OneLine
+from console.widgets.keynames import key_of
 from console.widgets.line import Line, fit
 from core.models import FleetView
 
@@ -37,10 +38,10 @@ class NoticeLine(OneLine):
             text = f"▲ {self._unknown} new host key{'s' if self._unknown > 1 else ''} to review"
             line.add(text, look.warn).gap(2)
         if self._changed or self._unknown:
-            line.add("h", look.key).add(" review", look.dim).gap(2)
+            line.add(key_of(self.app, "main.review", "h"), look.key).add(" review", look.dim).gap(2)
         if self._asking:
             line.add(f"▲ {self._asking} login{'s ask' if self._asking > 1 else ' asks'}", look.warn).gap(2)
-            line.add("L", look.key).add(" answer", look.dim).gap(2)
+            line.add(key_of(self.app, "main.secrets", "L"), look.key).add(" answer", look.dim).gap(2)
         if self._notices and width - line.width > 12:
             text = clean(self._notices[-1])
             more = f" (+{len(self._notices) - 1})" if len(self._notices) > 1 else ""

@@ -9,6 +9,7 @@ from rich.style import Style
 from textual.app import App
 from textual.color import Color
 
+from console.widgets.themes import MIX
 from core.models import HostState
 
 
@@ -51,7 +52,7 @@ def palette_of(app: App[object]) -> Palette:
     """Return the palette of the app's present theme."""
     colours = app.theme_variables
     names = ("foreground", "background", "surface", "panel", "success", "warning", "error", "primary")
-    return _make(*(colours.get(name, "#808080") for name in names))
+    return _make(*(colours.get(name, "#808080") for name in names), colours.get(MIX, "1"))
 
 
 @lru_cache(maxsize=32)
@@ -64,6 +65,7 @@ def _make(
     warning: str,
     error: str,
     primary: str,
+    mix: str = "1",
 ) -> Palette:
     fore, back = Color.parse(foreground), Color.parse(background)
 
@@ -75,10 +77,15 @@ def _make(
         return Style(color=parsed.rich_color, bold=bold or None, dim=(dim and native) or None)
 
     def mixed(part: float) -> Color:
-        return fore if native else fore.blend(back, part)
+        return fore if native else fore.blend(back, part * float(mix))
 
     def ground(colour: str) -> Style:
+        # A colour of the terminal's own may be any: turning ink and ground over is always seen.
+        if native:
+            return Style(color="default", dim=False, reverse=True)
         return Style(bgcolor=Color.parse(colour).rich_color)
+
+    plain = native and Color.parse(error) == fore  # no colour at all: weight tells what colour would
 
     return Palette(
         text=ink(fore),
@@ -87,13 +94,13 @@ def _make(
         faint=ink(mixed(0.68), dim=True),
         head=ink(mixed(0.35), bold=True),
         ok=ink(success),
-        warn=ink(warning),
-        bad=ink(error),
+        warn=ink(warning, bold=plain),
+        bad=ink(error, bold=plain),
         info=ink(primary),
         plot=ink(primary if native else Color.parse(primary).blend(back, 0.3)),
         key=ink(primary, bold=True),
         cursor=ground(panel),
-        cursor_idle=ground(surface),
+        cursor_idle=Style(underline=True) if native else ground(surface),
         badge_ok=ink(success, bold=True),
         badge_warn=ink(warning, bold=True),
         badge_idle=ink(mixed(0.42), bold=True),

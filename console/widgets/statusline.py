@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
+from textual import events
+
 from console.formatting import age, clean, moment, number, span
 from console.widgets.bars import OneLine, Piece
 from console.widgets.line import Line
@@ -27,6 +29,7 @@ class StatusLine(OneLine):
         self.read_only = True
         self.read_only_until: datetime | None = None
         self.paused = False
+        self._clock_at, self._gate_at = 0, (0, 0)  # where a click means them
         self._counts: Counter[HostState] = Counter()
         self._loud: Counter[str] = Counter()
 
@@ -43,8 +46,16 @@ class StatusLine(OneLine):
             line = self._left(detail)
             clock = self._clock(detail)
             if line.width + len(clock) + 2 <= width or not detail:
+                self._clock_at = max(line.width, width - len(clock) - 1)
                 return line.to(max(line.width, width - len(clock) - 1)).add(clock, self.palette.dim)
         return Line()
+
+    async def on_click(self, event: events.Click) -> None:
+        """The clock changes its zone, the gate its mode."""
+        if event.x >= self._clock_at:
+            await self.run_action("screen.clock")
+        elif self._gate_at[0] <= event.x < self._gate_at[1]:
+            await self.run_action("screen.unlock")
 
     def _clock(self, detail: int) -> str:
         form = "%Y-%m-%d %H:%M:%S" if detail >= 4 else "%H:%M:%S"
@@ -57,7 +68,10 @@ class StatusLine(OneLine):
         line = Line().gap()
         parts = [self._live(), self._gate(detail), self._role(detail)]
         for number_of, (text, style) in enumerate(parts):
-            line.gap((2 if detail > 1 else 1) if number_of else 0).add(text, style)
+            line.gap((2 if detail > 1 else 1) if number_of else 0)
+            if number_of == 1:
+                self._gate_at = (line.width, line.width + len(text))
+            line.add(text, style)
         bar = ("  " if detail < 3 else " │ ", self.palette.faint)
         for group in (self._hosts(detail), self._alerts(detail), self._lag(detail), self._database(detail)):
             if group:

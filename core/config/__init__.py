@@ -1,6 +1,7 @@
 """Settings of Jumpwatch: frozen, validated, merged once from flags, environment, .env, TOML file and defaults."""
 
 from core.config.application import ApplicationSettings, get_settings, load_settings
+from core.config.console import ConsoleSettings
 from core.config.sections import (
     LoggingSettings,
     MonitoringSettings,
@@ -15,6 +16,7 @@ __all__ = [
     "APISettings",
     "ApplicationSettings",
     "AuthSettings",
+    "ConsoleSettings",
     "DatabaseSettings",
     "ExternalIntegrationSettings",
     "LoggingSettings",

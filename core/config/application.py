@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, PrivateAttr
 
+from core.config.console import ConsoleSettings, take_keys
 from core.config.fields import Section, problems_of, refusal
 from core.config.layers import (
     PREFIX,
@@ -50,6 +51,7 @@ SECTION_CLASSES: dict[str, type[Section]] = {
         SWAGSettings,
         ExternalIntegrationSettings,
         LoggingSettings,
+        ConsoleSettings,
     )
 }
 OWN_FIELDS = ("environment", "data_dir", "state_dir", "cache_dir", "inventory_file")
@@ -83,10 +85,12 @@ class ApplicationSettings(Section):
     swag: SWAGSettings = Field(default_factory=SWAGSettings)
     external: ExternalIntegrationSettings = Field(default_factory=ExternalIntegrationSettings)
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
+    console: ConsoleSettings = Field(default_factory=ConsoleSettings)
 
     _notices: tuple[str, ...] = PrivateAttr(default=())
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _files: tuple[Path, ...] = PrivateAttr(default=())
+    _keys: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
@@ -123,6 +127,11 @@ class ApplicationSettings(Section):
     def files(self) -> tuple[Path, ...]:
         """The settings files looked at: TOML, .env."""
         return self._files
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """The keys of the file's table [keys], by binding id; commas between several."""
+        return self._keys
 
 
 class _Findings:
@@ -170,6 +179,9 @@ def load_settings(
         found.attempt(partial(dotenv_layer, dotenv), lambda: Layer(str(dotenv))),
         found.attempt(partial(toml_layer, toml, required=named is not None), lambda: Layer(str(toml))),
     )
+    table, keys, wrong = take_keys(files[1])
+    files = (files[0], table)
+    found.problems += wrong
     for layer in (flag, *files):
         found.problems += file_problems(layer, _KNOWN)
     layers = (flag, environment, *files, folders)
@@ -177,6 +189,7 @@ def load_settings(
     settings._notices = tuple(unread_variables(environment, {**_KNOWN, "": [*OWN_FIELDS, *FIRST]}))
     settings._origins = _origins(layers[:-1])
     settings._files = (toml, dotenv)
+    settings._keys = keys
     return settings
 
 

@@ -20,6 +20,7 @@ from core.exceptions import ConfigurationError
 PREFIX = "JUMPWATCH_"
 SECTIONS = (
     "database", "redis", "ssh", "polling", "monitoring", "retention", "auth", "api", "swag", "external", "logging",
+    "console",
 )  # fmt: skip
 # Names that other programs made common, taken without the prefix too; the prefixed one wins in the same source.
 UNPREFIXED = {"CORS_ORIGINS": ("api", "cors_origins")}

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from core.config.application import OWN_FIELDS, SECTION_CLASSES, ApplicationSettings
+from core.config.console import KEYS
 from core.config.fields import bound_text, holds_secret, number_range, other_name, variable_name
 from core.config.types import Kind
 from core.exceptions import ConfigurationError
@@ -168,6 +169,12 @@ def schema() -> dict[str, Any]:
             empty = {"type": "object", "description": text, "additionalProperties": False, "properties": {}}
             place = properties.setdefault(entry.section, empty)["properties"]
         place[entry.field] = entry.schema()
+    properties[KEYS] = {
+        "type": "object",
+        "description": "keys by binding id, as the help names them: fleet.sort, main.pause ...",
+        "properties": {},
+        "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "object"}, {"type": "array"}]},
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Jumpwatch settings",

@@ -1,6 +1,8 @@
 """The frozen records that travel between the lanes. An unknown figure is None, never zero."""
 
-from core.models.alerts import Alert, AlertChange, AlertState
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from core.models.database import (
     RAW_TABLES,
     Capability,
@@ -16,26 +18,6 @@ from core.models.database import (
     compress_time,
     keep_time,
     past_retention,
-)
-from core.models.findings import (
-    CertificateFigures,
-    CheckFigures,
-    ContainerFigures,
-    DatasetFigures,
-    DriveFigures,
-    Finding,
-    Level,
-    Perfdatum,
-    PoolFigures,
-    PortFigures,
-    ProcessFigures,
-    ProxiesFigures,
-    ProxyFigures,
-    ServiceFigures,
-    SessionFigures,
-    UpdateFigures,
-    VdevFigures,
-    ZfsFigures,
 )
 from core.models.fleet import EventLine, FleetView, PollerRole
 from core.models.hosts import (
@@ -54,11 +36,34 @@ from core.models.hosts import (
     SystemFigures,
     Transition,
 )
-from core.models.hostwork import HostResult, LogFeed, LogRecord, LogSource, SavedCommand
 from core.models.inspection import HostFinding, PollingFigures, PollingView
-from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
-from core.models.replay import HostPlot, Mark, MarkKind, PastView, ReplayStatus, Timeline
-from core.models.upkeep import ActivityView, IndexInfo, RelationFacts, RelationInfo, SessionInfo, SessionKind
+
+if TYPE_CHECKING:
+    from core.models.alerts import Alert, AlertChange, AlertState
+    from core.models.findings import (
+        CertificateFigures,
+        CheckFigures,
+        ContainerFigures,
+        DatasetFigures,
+        DriveFigures,
+        Finding,
+        Level,
+        Perfdatum,
+        PoolFigures,
+        PortFigures,
+        ProcessFigures,
+        ProxiesFigures,
+        ProxyFigures,
+        ServiceFigures,
+        SessionFigures,
+        UpdateFigures,
+        VdevFigures,
+        ZfsFigures,
+    )
+    from core.models.hostwork import HostResult, LogFeed, LogRecord, LogSource, SavedCommand
+    from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
+    from core.models.replay import HostPlot, Mark, MarkKind, PastView, ReplayStatus, Timeline
+    from core.models.upkeep import ActivityView, IndexInfo, RelationFacts, RelationInfo, SessionInfo, SessionKind
 
 __all__ = [
     "RAW_TABLES",
@@ -138,3 +143,28 @@ __all__ = [
     "keep_time",
     "past_retention",
 ]
+
+# Making a frozen class takes a millisecond: what the first paint does not show is made when it is first asked for.
+_LATER = {
+    name: f"core.models.{module}"
+    for module, names in {
+        "alerts": "Alert AlertChange AlertState",
+        "findings": (
+            "CertificateFigures CheckFigures ContainerFigures DatasetFigures DriveFigures Finding Level "
+            "Perfdatum PoolFigures PortFigures ProcessFigures ProxiesFigures ProxyFigures "
+            "ServiceFigures SessionFigures UpdateFigures VdevFigures ZfsFigures"
+        ),
+        "hostwork": "HostResult LogFeed LogRecord LogSource SavedCommand",
+        "operations": "Outcome Plan PlanRequest PlanTarget",
+        "replay": "HostPlot Mark MarkKind PastView ReplayStatus Timeline",
+        "upkeep": "ActivityView IndexInfo RelationFacts RelationInfo SessionInfo SessionKind",
+    }.items()
+    for name in names.split()
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return value

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from core.models.upkeep import ActivityView, RelationInfo
+if TYPE_CHECKING:
+    from core.models.upkeep import ActivityView, RelationInfo
 
 
 class StorageMode(StrEnum):

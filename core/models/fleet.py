@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from core.models.alerts import Alert
 from core.models.database import DatabaseView, WriterStats
 from core.models.hosts import HostKeyReview, HostView, SecretRequest
 from core.models.inspection import PollingView
-from core.models.replay import PastView
+
+if TYPE_CHECKING:
+    from core.models.alerts import Alert
+    from core.models.replay import PastView
 
 
 class PollerRole(StrEnum):

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from core.models.findings import Finding, Level
 from core.models.hosts import SectionStatus
+
+if TYPE_CHECKING:  # made when the first finding comes
+    from core.models.findings import Finding, Level
 
 
 @dataclass(frozen=True, slots=True)

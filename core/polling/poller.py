@@ -15,7 +15,7 @@ from core.exceptions import DataCollectionError, InfrastructureException, SSHTim
 from core.live_state import bare, fullest
 from core.logging import correlation
 from core.models import Host, HostSample, HostState, Reason, Transition
-from core.polling.assess import Assessor
+from core.polling.assess import Assessor, Limits
 from core.polling.context import Assembler, PollingContext
 from core.polling.figures import Tally
 from core.polling.inspector import Inspector
@@ -72,6 +72,10 @@ class HostPoller:
     def renew_collectors(self) -> None:
         """Take the slow collectors anew, on the running connection."""
         self._inspector.renew()
+
+    def take_limits(self, limits: Limits) -> None:
+        """Judge by other thresholds from the next sample on."""
+        self._assessor.limits = limits
 
     def set_interval(self, seconds: float) -> None:
         """Change the interval, on the running stream where there is one."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 
 import structlog
 
 from core.models import Host, PollingView
+from core.polling.assess import Limits
 from core.polling.context import PollingContext
 from core.polling.figures import Tally, total
 from core.polling.poller import HostPoller
@@ -83,6 +85,14 @@ class PollingSupervisor:
         """The connection that polls the host now, for a command beside the stream; None where there is none."""
         poller = self._pollers.get(host)
         return poller.session if poller else None
+
+    def take_settings(self, limits: Limits, interval_s: float | None) -> None:
+        """Take other thresholds, and another interval (None: the same) for hosts that set none of their own."""
+        self._context = replace(self._context, limits=limits, interval_s=interval_s or self._context.interval_s)
+        for name, poller in self._pollers.items():
+            poller.take_limits(limits)
+            if interval_s is not None and name not in self._intervals and self._hosts[name].interval_s is None:
+                poller.set_interval(interval_s)
 
     def interval(self, host: str) -> float | None:
         """The host's present interval in seconds, None where it is not polled."""

@@ -29,6 +29,7 @@ from core.models import (
     SecretRequest,
     WriterStats,
 )
+from core.models.console import Changes, ConsoleOptions, Memory
 from tests.console.fake_alerts import make_alerts
 from tests.console.fake_database import make_chunks, make_database, partitions
 from tests.console.fake_findings import found
@@ -87,6 +88,10 @@ class FakeServices:
         self.ssh: tuple[str, ...] = ("true",)
         self.alerts = make_alerts(datetime.now(UTC)) if trouble else ()
         self.planned: list[PlanRequest] = []
+        self.options: ConsoleOptions | None = None
+        self.memory: Memory | None = None
+        self.kept: list[Memory] = []
+        self.changes: Changes | None = None
 
     def make_view(self) -> FleetView:
         """Return the fleet at the present step."""
@@ -272,3 +277,11 @@ class FakeServices:
 
     def ssh_argv(self, host: str) -> tuple[str, ...]:
         return self.ssh
+
+    def remember(self, memory: Memory) -> None:
+        self.kept.append(memory)
+
+    async def changes_since(self, since: datetime) -> Changes:
+        if self.changes is None:
+            raise BusinessLogicError("the database is not connected")
+        return self.changes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from console.app import JumpwatchApp
+from console.composition.early import this_terminal
 from tests.console.fake_services import FakeServices
 
 
@@ -18,7 +19,7 @@ def main(arguments: list[str]) -> None:
         slow_start_s=0.5 if "--slow" in arguments else 0.05,
     )
     services.read_only = "--rw" not in arguments
-    JumpwatchApp(services).run()
+    JumpwatchApp(services, this_terminal()).run()
 
 
 if __name__ == "__main__":
