@@ -165,6 +165,10 @@ class DatabasePane(Pane):
         checks = self.query_one("#db-health", LinesView)
         checks.set_lines(sheet_of.health(self.view, max(30, checks.size.width - 1), self.now, self.utc, look))
 
+    def on_lines_view_resized(self, event: LinesView.Resized) -> None:
+        event.stop()
+        self._draw()
+
     # Sections.
     def _show_section(self, focus: bool = True) -> None:
         wide, here = self.has_class("wide"), self.section
@@ -209,6 +213,11 @@ class DatabasePane(Pane):
         elif isinstance(event.sender, ChunkList) and event.sender.current is not None:
             self.chunk = str(event.sender.current)
         self._draw()
+
+    @on(LineList.Opened, "#db-tables")
+    def _opened(self, event: LineList.Opened) -> None:
+        event.stop()
+        self.show_section("chunks")
 
     def action_chunk(self, step: int) -> None:
         """Walk along the strip: the list has the newest first."""
