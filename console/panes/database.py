@@ -196,6 +196,10 @@ class DatabasePane(DatabaseRequests):
         checks = self.query_one("#db-health", LinesView)
         checks.set_lines(sheet_of.health(self.view, max(30, checks.size.width - 1), self.now, self.utc, look))
 
+    def on_lines_view_resized(self, event: LinesView.Resized) -> None:
+        event.stop()
+        self._draw()
+
     # Sections.
     def _show_section(self, focus: bool = True) -> None:
         wide, here = self.has_class("wide"), self.section

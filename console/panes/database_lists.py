@@ -87,6 +87,7 @@ class TableList(InfoList):
 class ChunkList(InfoList):
     """The chunks of one table, newest first."""
 
+    OPENS = False
     infos: dict[str, ChunkInfo]
     table: HypertableInfo | None = None
 
@@ -125,6 +126,7 @@ class ChunkList(InfoList):
 class JobList(InfoList):
     """Background jobs with their last and next run."""
 
+    OPENS = False
     infos: dict[int, JobInfo]
 
     def fingerprint(self, row: Hashable) -> Hashable:

@@ -107,6 +107,7 @@ class EventsPane(Pane):
             if name in names:
                 self.post_message(HostWanted(name))
                 return
+        self.post_message(Remark("this event is of no host that is watched"))
 
     def action_follow(self) -> None:
         self.following = not self.following

@@ -102,6 +102,11 @@ class HostKeyScreen(Cover[None]):
         event.stop()
         self._draw()
 
+    @on(LineList.Opened)
+    def _opened(self, event: LineList.Opened) -> None:
+        event.stop()
+        self.action_accept()
+
     @property
     def current(self) -> HostKeyReview | None:
         """The key under the cursor."""

@@ -12,18 +12,27 @@ from console.widgets.keynames import key_name, key_of
 Hint = tuple[str, str, str]
 
 
-def _live(screen: Screen[Any]) -> list[Any]:
+# Textual's own: ctrl+c copies what a mouse selected, and our lists and sheets let nothing be selected.
+_UNTOLD = ("copy_text", "help_quit")
+
+
+def live_bindings(screen: Screen[Any]) -> list[Any]:
+    """Return the bindings that do something now and have a word for it: what the help lists."""
+    untold = _UNTOLD if len(screen.focus_chain) > 1 else (*_UNTOLD, "focus_next", "focus_previous")
     return [
         each
         for each in screen.active_bindings.values()
-        if each.enabled and each.binding.description and not each.binding.key.startswith("super")
+        if each.enabled
+        and each.binding.description
+        and not each.binding.key.startswith("super")
+        and each.binding.action.rpartition(".")[2] not in untold
     ]
 
 
 def hint_rows(screen: Screen[Any]) -> tuple[tuple[Hint, ...], tuple[Hint, ...]]:
     """Return the hints of the live bindings, and those that always stand at the right."""
     hints: dict[str, Hint] = {}
-    for each in _live(screen):
+    for each in live_bindings(screen):
         binding = each.binding
         wanted = binding.show and not binding.system and each.node is not screen.app
         if wanted and binding.description not in hints:
@@ -39,7 +48,7 @@ def hint_rows(screen: Screen[Any]) -> tuple[tuple[Hint, ...], tuple[Hint, ...]]:
 def help_rows(screen: Screen[Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return (group, [(keys, what they do)]) of every live binding, nearest first."""
     groups: dict[str, dict[str, list[str]]] = {}
-    for each in _live(screen):
+    for each in live_bindings(screen):
         group = "Everywhere" if each.node is screen or isinstance(each.node, App) else type(each.node).__name__
         keys = groups.setdefault(_GROUPS.get(group, group), {}).setdefault(
             each.binding.tooltip or each.binding.description, []

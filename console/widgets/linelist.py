@@ -33,6 +33,7 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("enter", "open", "open", show=False, id="list.open"),
     ]
     HEADER: ClassVar[bool] = True
+    OPENS: ClassVar[bool] = True  # enter leads somewhere; else it is no key of this list
     cursor: reactive[int] = reactive(0, repaint=False)
 
     @dataclass
@@ -177,7 +178,8 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_resize(self, event: events.Resize) -> None:
         self._fit_size()
-        self.call_after_refresh(self.show_cursor)
+        self.show_cursor()
+        self.call_after_refresh(self.show_cursor)  # a scrollbar may have come or gone
 
     def on_focus(self) -> None:
         self._line_of(self.cursor)
@@ -226,6 +228,9 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_page(self, step: int) -> None:
         self.cursor += step * max(1, self.size.height - 2)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self.OPENS if action == "open" else super().check_action(action, parameters)
 
     def action_open(self) -> None:
         if self.current is not None:

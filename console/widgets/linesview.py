@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -27,11 +29,22 @@ class LinesView(ScrollView, can_focus=False, inherit_bindings=False):
         Binding("pageup,ctrl+u", "scroll_pages(-1)", "page up", show=False, id="sheet.pageup"),
     ]
 
+    @dataclass
+    class Resized(Message):
+        """The sheet has another width; whoever wraps lines for it does so again."""
+
+        sender: LinesView
+
+        @property
+        def control(self) -> LinesView:
+            return self.sender
+
     def __init__(self, *, id: str | None = None, classes: str | None = None, can_focus: bool = False) -> None:
         super().__init__(id=id, classes=classes)
         self.can_focus = can_focus
         self._lines: list[Strip] = []
         self._source: Sequence[Line] = ()
+        self._width = 0
 
     @property
     def palette(self) -> Palette:
@@ -70,6 +83,9 @@ class LinesView(ScrollView, can_focus=False, inherit_bindings=False):
         width, base = self.size.width, self.rich_style
         self._lines = [line.strip(max(width, 1), base) for line in self._source]
         self.virtual_size = Size(width, len(self._lines))
+        if width != self._width:
+            self._width = width
+            self.post_message(self.Resized(self))
 
     def action_scroll_lines(self, step: int) -> None:
         self.scroll_relative(y=step, animate=False, immediate=True)

@@ -1,0 +1,171 @@
+"""Every key of the help is pressed on every pane, and on every screen that a key leads to, until it shows an effect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from textual.binding import ActiveBinding
+
+from console.screens.tabs import TABS, Tab
+from console.widgets.linesview import LinesView
+from tests.console.snapshots.scenes import name_of
+from tests.console.walking import Walk
+
+# What may have to be done before a key has something to act on.
+CONTEXTS: tuple[tuple[str, ...], ...] = ((), ("g",), ("j", "j"), ("G",), ("space",), ("slash", "e", "enter"))
+SECTIONS = 4  # so often tab is pressed to come to the other lists of a pane
+DEEPEST = 3  # screens upon screens
+
+# Keys with no effect to be seen, and why; by the binding's id, or by its action where it has none.
+DECLARED: dict[str, str] = {}
+
+
+@dataclass
+class Found:
+    """What the walk saw."""
+
+    dead: list[str] = field(default_factory=list)
+    routes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    tried: int = 0
+
+
+def _what(binding: ActiveBinding) -> str:
+    return binding.binding.id or binding.binding.action
+
+
+def state(walk: Walk) -> tuple[Any, ...]:
+    """All by which an effect may show."""
+    app = walk.app
+    return (
+        walk.left,
+        [id(screen) for screen in app.screen_stack],
+        walk.cells(),
+        id(app.focused),
+        [note.identity for note in app._notifications],
+        len(walk.services.calls),
+        app.clipboard,
+        app.theme,
+    )
+
+
+def _ours(thing: object) -> bool:
+    """What is of Textual alone, such as the keys of a text field, is not for us to walk."""
+    return any(each.__module__.startswith("console.") for each in type(thing).__mro__)
+
+
+def _excused(walk: Walk, binding: ActiveBinding) -> bool:
+    """Scrolling has no effect where all is seen already; that is declared here once for all sheets."""
+    if _what(binding) in DECLARED or binding.binding.action in DECLARED:
+        return True
+    sheets = [sheet for sheet in walk.screen.query(LinesView) if sheet.display]
+    scrolls = "scroll" in binding.binding.action or "scroll" in binding.binding.description
+    return scrolls and all(sheet.max_scroll_y == 0 for sheet in sheets)
+
+
+async def _to_pane(walk: Walk, tab: Tab, before: Sequence[str]) -> None:
+    await walk.home()
+    walk.services.restock()
+    if "slash" in walk.pressed[-12:]:  # a filter may hold
+        await walk.press("escape")
+    if walk.app.main.pane.id != tab.name:
+        await walk.press(tab.key)
+    walk.app.main.pane.focus_main()
+    await walk.settle()
+    await walk.press(*before)
+    walk.app.clear_notifications()
+    await walk.settle()
+
+
+async def _has_effect(walk: Walk, key: str) -> bool:
+    before = state(walk)
+    await walk.press(key)
+    return state(walk) != before
+
+
+async def pane_keys(walk: Walk, tab: Tab) -> Found:
+    """Press every key of that pane's help, in each of its lists; note the screens that are reached."""
+    found, seen = Found(), set()
+    for times in range(SECTIONS):
+        section = ("tab",) * times
+        await _to_pane(walk, tab, section)
+        for live in walk.live():
+            ident = (type(live.node).__name__, live.binding.action)
+            if ident in seen or _excused(walk, live):  # another key of the same action
+                continue
+            seen.add(ident)
+            found.tried += 1
+            await _pane_key(walk, tab, section, live, found)
+    return found
+
+
+async def _pane_key(walk: Walk, tab: Tab, section: tuple[str, ...], live: ActiveBinding, found: Found) -> None:
+    for context in CONTEXTS:
+        if live.binding.action == f"pane('{tab.name}')":
+            return  # it is there already
+        await _to_pane(walk, tab, (*section, *context))
+        effect = await _has_effect(walk, live.binding.key)
+        if effect:
+            if walk.screen is not walk.app.main and _ours(walk.screen):
+                found.routes.setdefault(name_of(walk), (tab.key, *section, *context, live.binding.key))
+            await walk.home()
+            return
+    found.dead.append(f"{tab.title}: {live.binding.key} ({live.binding.description}, {_what(live)}) does nothing")
+
+
+async def screen_keys(walk: Walk, name: str, route: tuple[str, ...], deep: int = 1) -> Found:
+    """Press every key of the screen that the route leads to."""
+    found = Found()
+
+    async def there() -> bool:
+        await walk.home()
+        walk.services.restock()
+        await walk.press(*route)
+        walk.app.clear_notifications()
+        await walk.settle()
+        return name_of(walk) == name
+
+    if not await there():
+        found.dead.append(f"{name}: {' '.join(route)} does not lead there a second time")
+        return found
+    actions = {(type(live.node).__name__, live.binding.action): live for live in reversed(walk.live())}
+    for live in actions.values():
+        if not _ours(live.node) or _excused(walk, live):
+            continue
+        found.tried += 1
+        for context in ((), ("j",)):
+            if not await there():
+                break
+            await walk.press(*context)
+            if name_of(walk) != name:
+                break
+            if await _has_effect(walk, live.binding.key):
+                there_now = walk.screen
+                if there_now is not walk.app.main and _ours(there_now) and name_of(walk) != name and deep < DEEPEST:
+                    found.routes.setdefault(name_of(walk), (*route, *context, live.binding.key))
+                break
+        else:
+            found.dead.append(f"{name}: {live.binding.key} ({live.binding.description}) does nothing")
+    return found
+
+
+async def every_key(walk: Walk) -> Found:
+    """Walk all panes and all screens."""
+    whole = Found()
+    waiting: list[tuple[str, tuple[str, ...], int]] = []
+
+    def take(found: Found, deep: int) -> None:
+        whole.dead += found.dead
+        whole.tried += found.tried
+        for name, route in found.routes.items():
+            if name not in whole.routes:
+                whole.routes[name] = route
+                waiting.append((name, route, deep))
+
+    for tab in TABS:
+        take(await pane_keys(walk, tab), 1)
+    while waiting:
+        name, route, deep = waiting.pop(0)
+        take(await screen_keys(walk, name, route, deep), deep + 1)
+    return whole
