@@ -344,7 +344,7 @@ def test_the_database_from_nothing_to_an_audited_action(embedded: Shell) -> None
     assert chunks and {chunk["hypertable"] for chunk in chunks} == {"host_samples"}
 
     plan = embedded.run("db", "analyze", "host_samples")
-    assert "ANALYZE host_samples" in plan.stdout and "--apply --confirm host_samples" in plan.stderr
+    assert "ANALYZE public.host_samples" in plan.stdout and "--apply --confirm host_samples" in plan.stderr
     refused = embedded.json("db", "retention")["plan"]["refused"]
     assert refused[:13] == "nothing to do", refused
     embedded.run("db", "analyze", "host_samples", "--apply", expect=2)

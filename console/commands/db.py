@@ -120,7 +120,7 @@ def act(args: argparse.Namespace, request: PlanRequest) -> int:
 
     async def work(storage: Storage) -> int:
         plan = await storage.operations.plan(request)
-        nothing = bool(plan.refused) and not plan.targets
+        nothing = plan.refused.startswith("nothing to do")
         if not args.apply or plan.refused:
             _print_plan(plan, args)
             return 0 if nothing or not plan.refused else 1

@@ -92,7 +92,7 @@ async def _running(
     if not refused and job.held:
         refused = f"job {job.job_id} is held: {_held(job)}"
     if not refused and fix and job.last_ok is not False and job.scheduled:
-        refused = f"nothing to fix: the last run of job {job.job_id} did not fail, and it is scheduled"
+        refused = f"nothing to do: the last run of job {job.job_id} did not fail, and it is scheduled"
     what = f"; it would {verb} {counted(chunks)}" if chunks else f"; there is nothing to {verb}" if verb else ""
     warnings = [f"its last error: {job.last_error}"] if job.last_error else []
     if verb == "drop" and chunks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -150,7 +150,7 @@ async def _timescale(database: Database, connection: AsyncConnection) -> _Found:
     owners = (await connection.execute(sql.OWNERS)).all()
     names = {str(owner.id): owner.name for owner in owners}
     chunks = await remembered(database, connection, names)
-    by_table = _by_table(chunks)
+    sums = _sums(database, chunks)
     tables = []
     for owner in owners:
         policy = policies.get(str(owner.id), Policies())
@@ -167,42 +167,61 @@ async def _timescale(database: Database, connection: AsyncConnection) -> _Found:
             compression_enabled=owner.compression,
             rollup=owner.rollup,
         )
-        tables.append(_totals(base, by_table[owner.name]))
+        tables.append(replace(base, **sums.totals.get(owner.name, _NOTHING)))
     tables.sort(key=lambda table: (ORDER.get(table.name, len(ORDER)), table.name))
     jobs = await _their_jobs(database, connection, rows, names)
-    return tuple(tables), chunks, jobs, left_behind(rows, jobs, chunks)
+    return tuple(tables), chunks, jobs, left_behind(rows, jobs, sums.open)
 
 
-def _by_table(chunks: Iterable[ChunkInfo]) -> dict[str, list[ChunkInfo]]:
-    found: dict[str, list[ChunkInfo]] = defaultdict(list)
-    for chunk in chunks:
-        found[chunk.hypertable].append(chunk)
-    return found
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What is added up over the chunks, by table; ``of`` are the very chunks it holds for."""
+
+    of: tuple[ChunkInfo, ...]
+    totals: Mapping[str, Mapping[str, Any]]  # fields of HypertableInfo
+    open: Mapping[str, Sequence[ChunkInfo]]  # not compressed, those that ended first
 
 
-def _totals(table: HypertableInfo, chunks: list[ChunkInfo]) -> HypertableInfo:
+_NOTHING: Mapping[str, Any] = {"total_bytes": 0}
+
+
+def _sums(database: Database, chunks: tuple[ChunkInfo, ...]) -> _Sums:
+    """Return the sums; thousands of chunks are added up anew only where one of them is another than before."""
+    known: _Sums | None = database.slow_figures.get("sums")
+    if known is None or known.of is not chunks:
+        by_table: dict[str, list[ChunkInfo]] = defaultdict(list)
+        for chunk in chunks:
+            by_table[chunk.hypertable].append(chunk)
+        opened = {name: [c for c in own if not c.compressed] for name, own in by_table.items()}
+        for own in opened.values():
+            own.sort(key=lambda chunk: chunk.end)
+        known = _Sums(chunks, {name: _totals(own) for name, own in by_table.items()}, opened)
+        database.slow_figures["sums"] = known
+    return known
+
+
+def _totals(chunks: list[ChunkInfo]) -> dict[str, Any]:
     compressed = [chunk for chunk in chunks if chunk.compressed]
-    return replace(
-        table,
-        chunks=len(chunks),
-        compressed_chunks=len(compressed),
-        total_bytes=sum(chunk.total_bytes or 0 for chunk in chunks),
-        before_bytes=sum(chunk.before_bytes or 0 for chunk in compressed) if compressed else None,
-        after_bytes=sum(chunk.after_bytes or 0 for chunk in compressed) if compressed else None,
-    )
+    return {
+        "chunks": len(chunks),
+        "compressed_chunks": len(compressed),
+        "total_bytes": sum(chunk.total_bytes or 0 for chunk in chunks),
+        "before_bytes": sum(chunk.before_bytes or 0 for chunk in compressed) if compressed else None,
+        "after_bytes": sum(chunk.after_bytes or 0 for chunk in compressed) if compressed else None,
+    }
 
 
 async def _partitions(database: Database, connection: AsyncConnection) -> _Found:
     chunks = await remembered(database, connection, {})
     times = keep_for(database.retention)
-    by_table = _by_table(chunks)
+    sums = _sums(database, chunks)
     tables = []
     for name, keep in times.items():
         interval = partition_interval(name, database.retention.chunk_interval)
         base = HypertableInfo(
             name, 0, 0, None, None, None, interval.total_seconds(), None, keep.total_seconds(), rollup=name in ROLLUP
         )
-        tables.append(_totals(base, by_table[name]))
+        tables.append(replace(base, **sums.totals.get(name, _NOTHING)))
     return tuple(tables), chunks, await _own_jobs(connection), ()
 
 

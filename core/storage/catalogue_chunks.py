@@ -31,6 +31,8 @@ class _Memory:
     chunks: Mapping[int, ChunkInfo]
     seen: Mapping[int, tuple[int, int]]
     owners: Mapping[str, str]
+    listed: tuple[ChunkInfo, ...]  # the same object as long as no chunk is another: others keep their sums by it
+    growing: tuple[int, ...]  # those that can grow, newest first
     turn: int = 0
 
 
@@ -69,17 +71,25 @@ async def remembered(
     memory: _Memory | None = database.slow_figures.get("chunks")
     seen = await _state(database, connection)
     if memory is None or memory.owners != owners:
-        memory = _Memory(await fetch_chunks(database, connection), seen, owners)
+        memory = _remember(await fetch_chunks(database, connection), seen, owners)
     else:
         if memory.seen != seen:
             old = memory.seen
             changed = [number for number, state in seen.items() if old.get(number) != state]
             fresh = await fetch_chunks(database, connection, ids=changed) if changed else {}
             kept = {number: chunk for number, chunk in memory.chunks.items() if number in seen}
-            memory = replace(memory, chunks=_ordered({**kept, **fresh}), seen=seen)
+            memory = replace(_remember(_ordered({**kept, **fresh}), seen, owners), turn=memory.turn)
         memory = await _measure(connection, memory)
     database.slow_figures["chunks"] = memory
-    return tuple(memory.chunks.values())
+    return memory.listed
+
+
+def _remember(
+    chunks: Mapping[int, ChunkInfo], seen: Mapping[int, tuple[int, int]], owners: Mapping[str, str]
+) -> _Memory:
+    growing = [(chunk.start, number) for number, chunk in chunks.items() if not chunk.compressed or chunk.partial]
+    newest = tuple(number for _, number in sorted(growing, reverse=True))
+    return _Memory(chunks, seen, owners, tuple(chunks.values()), newest)
 
 
 async def _state(database: Database, connection: AsyncConnection) -> dict[int, tuple[int, int]]:
@@ -93,25 +103,26 @@ async def _state(database: Database, connection: AsyncConnection) -> dict[int, t
 
 async def _measure(connection: AsyncConnection, memory: _Memory) -> _Memory:
     """Read anew how large the newest chunks are that can grow, and some of the others in turn."""
-    now = datetime.now(UTC)
-    growing = [
-        (chunk.start, number)
-        for number, chunk in memory.chunks.items()
-        if (not chunk.compressed or chunk.partial) and chunk.start <= now
-    ]
-    newest = [number for _, number in sorted(growing, reverse=True)]
-    others = newest[_MEASURED:]
+    now, ahead = datetime.now(UTC), 0
+    while ahead < len(memory.growing) and memory.chunks[memory.growing[ahead]].start > now:
+        ahead += 1  # made ahead of time: nothing is in them yet
+    newest = memory.growing[ahead : ahead + _MEASURED]
+    others = memory.growing[ahead + _MEASURED :]
     start = memory.turn if memory.turn < len(others) else 0
-    asked = newest[:_MEASURED] + others[start : start + _MEASURED]
+    asked = [*newest, *others[start : start + _MEASURED]]
     wanted = {"ids": asked, "names": [memory.chunks[number].name for number in asked]}
-    chunks = dict(memory.chunks)
+    changed: dict[int, ChunkInfo] = {}
     for row in await connection.execute(sql.SIZES, wanted):
-        chunk = chunks[row.id]
+        chunk = memory.chunks[row.id]
         total = row.bytes + (chunk.after_bytes or 0) if chunk.partial else row.bytes
         rows = chunk.rows if chunk.compressed else row.rows if row.rows >= 0 else None
         if (total, rows) != (chunk.total_bytes, chunk.rows):
-            chunks[row.id] = replace(chunk, total_bytes=total, rows=rows)
-    return replace(memory, chunks=chunks, turn=start + _MEASURED)
+            changed[row.id] = replace(chunk, total_bytes=total, rows=rows)
+    memory = replace(memory, turn=start + _MEASURED)
+    if not changed:
+        return memory
+    chunks = {**memory.chunks, **changed}  # in their old order
+    return replace(memory, chunks=chunks, listed=tuple(chunks.values()))
 
 
 def _ordered(found: Mapping[int, ChunkInfo]) -> dict[int, ChunkInfo]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -42,8 +42,12 @@ def their_job(row: Any, names: dict[str, str], *, scheduler: bool, held: bool = 
     )
 
 
-def left_behind(rows: Iterable[Any], jobs: Iterable[JobInfo], chunks: Iterable[ChunkInfo]) -> tuple[str, ...]:
+def left_behind(
+    rows: Iterable[Any], jobs: Iterable[JobInfo], opened: Mapping[str, Sequence[ChunkInfo]]
+) -> tuple[str, ...]:
     """Return the chunks that a compression job has passed over: there and due when it last ran, not compressed now.
+
+    ``opened`` are the chunks that are not compressed, by table, those that ended first.
 
     A job that could not compress one of several chunks may count as a success; the chunk tells.
     """
@@ -54,12 +58,12 @@ def left_behind(rows: Iterable[Any], jobs: Iterable[JobInfo], chunks: Iterable[C
         if job.job_id in after and job.last_run is not None and not job.running
     }
     left = []
-    for chunk in chunks:
-        if chunk.compressed or chunk.hypertable not in ran or chunk.created is None:
-            continue
-        run, cut = ran[chunk.hypertable]
-        if chunk.end < cut and chunk.created < run:
-            left.append(chunk.name)
+    for table, (run, cut) in ran.items():
+        for chunk in opened.get(table or "", ()):
+            if chunk.end >= cut:
+                break  # and so do all that come after it
+            if chunk.created is not None and chunk.created < run:
+                left.append(chunk.name)
     return tuple(left)
 
 

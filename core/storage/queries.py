@@ -48,6 +48,11 @@ FROM hosts h CROSS JOIN LATERAL (
 ) s
 WHERE CAST(:names AS text[]) IS NULL OR h.name = ANY(CAST(:names AS text[]))
 """)  # noqa: S608 - our own names
+# One row is wanted of a compressed batch of up to a thousand: taken row by row, and not all of it at once.
+_ROW_BY_ROW = text("""
+SELECT set_config('timescaledb.enable_bulk_decompression', 'off', true)
+WHERE current_setting('timescaledb.enable_bulk_decompression', true) IS NOT NULL
+""")
 _STATES = text("""
 SELECT h.name AS host, t.ts, t.old, t.new, t.reason, t.detail
 FROM hosts h CROSS JOIN LATERAL (
@@ -97,6 +102,8 @@ async def latest(
     at = at or datetime.now(UTC)
     bounds = {"at": at, "low": at - max_age}
     async with database.connect("read the latest samples") as connection:
+        if database.timescale:
+            await connection.execute(_ROW_BY_ROW)
         values = bounds | {"names": list(names) if names is not None else None}
         rows = (await connection.execute(LATEST, values)).all()
         if not rows:
