@@ -47,8 +47,14 @@ async def run(planned: Planned, reach: HostReach, run: Run, on_progress: OnProgr
     """Carry the plan out; each host's result goes into ``run`` as it comes."""
     assert isinstance(planned, HostPlanned)
     total = len(run.left)
+    begun: dict[str, None] = {}  # under way
+
+    def begin(name: str) -> None:
+        begun[name] = None
+        on_progress(total - len(run.left), total, name)
 
     def book(result: HostResult) -> None:
+        begun.pop(result.host, None)
         run.left.remove(result.host)
         run.results.append(result)
         if result.ok:
@@ -60,13 +66,13 @@ async def run(planned: Planned, reach: HostReach, run: Run, on_progress: OnProgr
     if planned.plan.request.action.startswith("file."):
         book(await hostfiles.copy(planned, reach, lambda share, words: on_progress(share, 100, words)))
         return
-    await run_steps(
-        planned.steps,
-        reach,
-        book,
-        lambda name: on_progress(total - len(run.left), total, name),
-        at_once=planned.at_once,
-    )
+    try:
+        await run_steps(planned.steps, reach, book, begin, at_once=planned.at_once)
+    except BaseException:  # cut off: of what was under way nobody may say that it was not done
+        for name in begun:
+            run.left.remove(name)
+            run.failed.append((name, "cut off while it ran: what it did is not known"))
+        raise
 
 
 def for_audit(outcome: Outcome) -> Outcome:

@@ -43,6 +43,11 @@ class Terminal:
             raise AssertionError(self.written[-2000:]) from None
 
 
+def _own_the_terminal() -> None:
+    """Make stdin the controlling terminal, so that ctrl+c signals its foreground group."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 @asynccontextmanager
 async def console(counted: Path) -> AsyncIterator[Terminal]:
     master, slave = pty.openpty()
@@ -51,6 +56,7 @@ async def console(counted: Path) -> AsyncIterator[Terminal]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.console.shell_child", str(counted),
         stdin=slave, stdout=slave, stderr=slave, cwd=_ROOT, env=environment, start_new_session=True,
+        preexec_fn=_own_the_terminal,
     )  # fmt: skip
     os.close(slave)
     terminal = Terminal(master)
@@ -76,7 +82,7 @@ async def test_a_program_has_the_terminal_to_itself_and_the_fleet_is_polled_on(t
         assert terminal.written[place:].strip() == b"begun the-shell"  # and nothing was drawn over the program
         terminal.press(b"\x03")  # ctrl+c means the program; the console outlives it
         await terminal.until(
-            lambda: b"ended with" in terminal.written[place:] and b"POLLER" in terminal.written[place:]
+            lambda: b"ended with -2" in terminal.written[place:] and b"POLLER" in terminal.written[place:]
         )
         terminal.press(b"S")
         place = len(terminal.written)

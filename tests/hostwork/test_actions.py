@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -256,3 +257,19 @@ async def test_the_next_host_is_rebooted_when_the_one_before_has_come_back(
         assert all(each.note.startswith("rebooted, back after") for each in outcome.results)
     else:
         assert outcome.failed[0][0] == "a" and "not back within" in outcome.failed[0][1] and len(told) == 1
+
+
+async def test_what_was_under_way_when_it_was_cut_off_is_not_called_undone(
+    bus: EventBus, make_reach: MakeReach, tools: Path, tmp_path: Path
+) -> None:
+    play(tools, "try-it", f"echo x > {tmp_path}/begun; exec sleep 20")
+    bench = Bench(bus, make_reach("a", "b"))
+    task = asyncio.create_task(run_on(bench, "a b", "try-it"))
+    async with asyncio.timeout(60):
+        while not (tmp_path / "begun").exists():
+            await asyncio.sleep(0.02)
+    task.cancel()
+    await asyncio.wait({task})
+    kept = bench.audit.rows[-1][2]
+    assert isinstance(kept, Outcome) and not kept.ok and "1 not done" in kept.summary
+    assert kept.failed == (("a", "cut off while it ran: what it did is not known"),)

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from console.messages import LogsWanted
 from core.collectors.logs import LogReader
 from core.models import LogFeed, LogSource
 from core.operations.logs import follow
+from tests.console.driving import running, screen_text
+from tests.console.driving import until as screen_until
+from tests.console.fake_services import FakeServices
 from tests.hostwork.conftest import MakeReach, play
 from tests.ssh.sshd import processes_with
 
@@ -132,3 +136,21 @@ def test_an_endless_line_is_cut() -> None:
     records = [record for _ in range(40) for record in reader.feed(b"x" * (1 << 16))]
     assert records and all(len(record.text) <= 4000 for record in records)
     assert len(reader._half) <= 1 << 18
+
+
+async def test_closing_the_screen_ends_the_follower_on_the_host(make_reach: MakeReach, tools: Path) -> None:
+    mark = f"7414.{id(tools) % 1000000:06d}"
+    play(tools, "docker", f"printf '2030-01-01T00:00:00Z \\033[2J[b]hostile\\007\\n'; exec sleep {mark}")
+    reach = make_reach()
+
+    class Services(FakeServices):
+        async def follow_logs(self, source: LogSource, feed: LogFeed) -> None:
+            await follow(reach, source, feed)
+
+    async with running(Services(moving=False)) as (app, pilot, _):
+        app.main.pane.post_message(LogsWanted("real", container="shop", engine="docker"))
+        await screen_until(pilot, lambda: "[b]hostile" in screen_text(app))
+        assert processes_with(mark) and "\x1b" not in screen_text(app)
+        await pilot.press("escape")
+        await screen_until(pilot, lambda: app.screen is app.main)
+        await until(lambda: not processes_with(mark))
