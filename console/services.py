@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest, SecretRequest
+from core.models import AlertChange, FleetView, HostKeyReview, Outcome, Plan, PlanRequest, SecretRequest
 
 if TYPE_CHECKING:  # it is there before the first paint, pydantic is not
     from pydantic import SecretStr
@@ -90,3 +90,8 @@ class ConsoleServices(Protocol):
 
     def pause(self) -> bool:
         """Pause polling, or go on; return whether it is paused now."""
+
+    async def alert_marks(
+        self, start: datetime, stop: datetime, host: str | None = None
+    ) -> Sequence[tuple[str, AlertChange]]:
+        """Return (host, step) pairs of alerts raised, worse and resolved in [start, stop), newest first."""

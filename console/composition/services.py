@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from console.services import Post, Progress
 from core.exceptions import BusinessLogicError, InfrastructureException
-from core.models import FleetView, HostKeyReview, Outcome, Plan, PlanRequest, Reason, SecretRequest
+from core.models import AlertChange, FleetView, HostKeyReview, Outcome, Plan, PlanRequest, Reason, SecretRequest
 from core.ports import SystemClock
 from core.redaction import redact_text
 
@@ -200,6 +200,11 @@ class LiveServices:
         running = self._ready()
         running.set_paused(not running.supervisor.paused)
         return running.supervisor.paused
+
+    async def alert_marks(
+        self, start: datetime, stop: datetime, host: str | None = None
+    ) -> Sequence[tuple[str, AlertChange]]:
+        return await self._ready().alerts.marks(start, stop, host)
 
     def _ready(self) -> Running:
         if self._running is None:

@@ -11,7 +11,7 @@ from core.alerts.figures import FIGURES
 from core.alerts.rules import Rule, RuleSet
 from core.alerts.rules_file import load_rules
 from core.exceptions import ConfigurationError
-from core.models import Host
+from core.models import Host, SystemFigures
 from tests.alerts.world import World
 
 
@@ -80,7 +80,7 @@ def test_a_rule_of_ones_own_raises(tmp_path: Path) -> None:
     world = World("web-01", "db-01", rules=load_rules(path))
     assert next(each for each in world.rules.of(None) if each.name == "disk-filling").warning == 14 * 86_400
     for name in world.boxes:
-        world.set(name, system=world.boxes[name].system.__class__(cpu_pct=0.2, cpus=4))
+        world.set(name, system=SystemFigures(cpu_pct=0.2, cpus=4))
     world.run(9 * 60)
     assert not world.open
     world.run(2 * 60)
