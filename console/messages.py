@@ -80,3 +80,11 @@ class Remark(Message):
 
     text: str
     severity: Literal["information", "warning", "error"] = "information"
+
+
+@dataclass
+class AttentionWanted(Message):
+    """Something that a person should hear of away from the screen: the bell, a message on the desktop."""
+
+    text: str
+    severity: Literal["information", "warning", "error"] = "warning"

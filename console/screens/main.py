@@ -14,6 +14,7 @@ from console.formatting import clean
 from console.messages import HostWanted, PaneLeft
 from console.panes.base import Pane
 from console.panes.fleet import FleetPane
+from console.screens.attention import News
 from console.screens.keys import help_rows, hint_rows
 from console.screens.requests import Requests
 from console.screens.tabs import TABS, make_pane
@@ -42,6 +43,7 @@ class MainScreen(Requests):
         self._active = "fleet"
         self._utc = True
         self._follow: Timer | None = None
+        self._news = News()
 
     def compose(self) -> ComposeResult:
         yield StatusLine(id="status")
@@ -73,6 +75,8 @@ class MainScreen(Requests):
         pane.interval_s = self.services.interval_s
         pane.update_view(view)
         self._update_bars()
+        if (news := self._news.of(view)) is not None:
+            self.post_message(news)
 
     def _tick(self) -> None:
         now = self._now()
