@@ -56,3 +56,10 @@ def new_secrets(settings: ApplicationSettings, say: Callable[[str], None]) -> Se
     from console.composition.oneshot import make_secrets
 
     return make_secrets(settings, say)
+
+
+async def collect(settings: ApplicationSettings, say: Callable[[str], None]) -> None:
+    """Poll and store without a screen until cancelled."""
+    from console.composition.collecting import collect as run
+
+    await run(settings, say)

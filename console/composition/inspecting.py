@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from core.collectors.catalog import COLLECTORS, check, services_of
 from core.collectors.collector import Collector
@@ -33,10 +36,11 @@ class Extras:
 
 def load_extras(settings: ApplicationSettings) -> Extras:
     """Load plugins and checks.toml; blocks, and runs the plugins' code."""
-    plugins = load_plugins(settings.config_dir / "collectors")
+    folder, file = _places(settings)
+    plugins = load_plugins(folder)
     faults, checks = list(plugins.faults), list[tuple[Check, Collector]]()
     try:
-        for one in load_checks(settings.inventory_file.with_name("checks.toml")):
+        for one in load_checks(file):
             argv = ("sudo", "-n", *one.argv) if one.sudo else one.argv
             try:
                 made = check(one.name, argv, interval_s=one.interval_s, timeout_s=one.timeout_s)
@@ -48,11 +52,44 @@ def load_extras(settings: ApplicationSettings) -> Extras:
     return Extras(plugins.collectors, tuple(checks), tuple(faults))
 
 
+def _places(settings: ApplicationSettings) -> tuple[Path, Path]:
+    return settings.config_dir / "collectors", settings.inventory_file.with_name("checks.toml")
+
+
+def _stamp(settings: ApplicationSettings) -> tuple[object, ...]:
+    """What tells one state of the files from the next; those that cannot be read have none."""
+    folder, file = _places(settings)
+    found = []
+    for path in (file, *sorted(folder.glob("*.py"))):
+        with suppress(OSError):
+            stat = path.stat()
+            found.append((path, stat.st_mtime_ns, stat.st_size, stat.st_mode, stat.st_uid))
+    return tuple(found)
+
+
+async def changed_extras(settings: ApplicationSettings, every_s: float) -> AsyncIterator[Extras]:
+    """Yield plugins and checks each time that one of their files has changed; runs the plugins' code in a thread."""
+    seen = await asyncio.to_thread(_stamp, settings)
+    while True:
+        await asyncio.sleep(every_s)
+        if (stamp := await asyncio.to_thread(_stamp, settings)) != seen:
+            seen = stamp
+            yield await asyncio.to_thread(load_extras, settings)
+
+
 class Choice:
     """The collectors of each host: those that the host names, else those of the settings, else all; and its checks."""
 
     def __init__(self, extras: Extras, monitoring: MonitoringSettings, say: Say) -> None:
-        self._say, self._told = say, set[str]()
+        self._say, self._monitoring = say, monitoring
+        self.renew(extras)
+
+    def renew(self, extras: Extras) -> None:
+        """Take what the user added, as it is now, and say what is wrong with it."""
+        monitoring = self._monitoring
+        self._told = set[str]()
+        for fault in extras.faults:
+            self._say(fault)
         intervals = dict(word.split("=", 1) for word in monitoring.collector_intervals)
         known = {**COLLECTORS, **extras.collectors}
         self._known = {
@@ -98,14 +135,8 @@ class Choice:
             self._say(f"{where}: {text}")
 
 
-def make_inspection(
-    settings: ApplicationSettings, extras: Extras, live: LiveState, clock: Clock, say: Say
-) -> Inspection:
+def make_inspection(choice: Choice, monitoring: MonitoringSettings, live: LiveState, clock: Clock) -> Inspection:
     """Return what the inspectors share, as the settings say."""
-    monitoring = settings.monitoring
-    for fault in extras.faults:
-        say(fault)
-    choice = Choice(extras, monitoring, say)
     pace = Pace(clock, per_s=monitoring.commands_per_s, at_once=monitoring.commands_at_once)
 
     def spread() -> float:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 
 import structlog
 
 from console.composition.alerting import Alerting
 from console.composition.demo import DemoWorld, demo_settings
 from console.composition.held_inventory import HeldInventory
-from console.composition.inspecting import Extras, make_inspection
-from console.composition.losses import Losses
+from console.composition.inspecting import Choice, Extras, changed_extras, make_inspection
 from console.composition.oneshot import limits_of, make_factory, make_secrets
+from console.composition.standing import Standing
 from console.composition.storage_lane import StorageLane
 from console.event_bridge import EventBridge
 from console.services import Post
 from core.collectors.assemble import SampleAssembler
 from core.config import ApplicationSettings
-from core.events import EventBus, HostKeyWaiting, Notice, PollingMeasured, RoleChanged
+from core.events import EventBus, Notice, RoleChanged
 from core.exceptions import BusinessLogicError, InfrastructureException
 from core.inventory import Inventory
 from core.live_state import LiveState
-from core.models import Host, HostKeyReview, PollerRole, SecretRequest
+from core.models import Host, PollerRole, Reason
 from core.operations import Gate, Operations
 from core.polling.backoff import Backoff
 from core.polling.context import PollingContext
@@ -33,7 +33,6 @@ from core.ssh.error_mapping import reason_of
 from core.ssh.hostkeys import HostKeyReviews
 
 _INVENTORY_S = 2.0
-_MEASURE_S = 5.0
 log = structlog.get_logger("console")
 
 
@@ -48,7 +47,6 @@ class Running:
         self.clock = SystemClock()
         self.actor = getpass.getuser()
         self.bus = EventBus()
-        self._losses = Losses(self.bus, self.clock)
         self._early: list[str] = []  # told once the bus runs
         polling, monitoring = settings.polling, settings.monitoring
         self.live = LiveState(self.clock, history_points=polling.history_points, event_history=monitoring.event_history)
@@ -72,6 +70,7 @@ class Running:
             inventory=HeldInventory(lambda: self._listed, self._hold) if self.world else None,
             alerts=self.alerts,
         )
+        self._choice = Choice(extras or Extras(), monitoring, self._tell)
         factory = make_factory(settings, self.keys, self.secrets)
         self.supervisor = PollingSupervisor(
             PollingContext(
@@ -87,7 +86,7 @@ class Running:
                 backoff=Backoff(polling.backoff_base_s, polling.backoff_max_s),
                 interval_s=polling.interval_s,
                 stale_after_intervals=polling.stale_after_intervals,
-                inspection=make_inspection(settings, extras or Extras(), self.live, self.clock, self._tell),
+                inspection=make_inspection(self._choice, monitoring, self.live, self.clock),
             )
         )
         self.alerts.attach(lambda: self.storage.database, lambda: self.supervisor.paused)
@@ -95,7 +94,7 @@ class Running:
         self._hosts: list[Host] | None = None  # as they are now: maintenance may have ended
         self._fault = ""
         self._pause_wanted = asyncio.Event()
-        self._seen_keys: set[tuple[str, str]] = set()
+        self._standing = Standing(self)
 
     def operations(self) -> Operations:
         """What plans and applies; only with a database."""
@@ -107,6 +106,14 @@ class Running:
         """Read the database's figures now."""
         self.storage.refresh.set()
 
+    def wake_for_keys(self, accepted: Collection[str]) -> None:
+        """Connect anew: hosts whose key is accepted, and those that may have waited for it as a jump host's."""
+        waiting = {review.host for review in self.keys.pending()}
+        for host in self.live.current().hosts:
+            name = host.host.name
+            if name in accepted or (host.reason is Reason.KEY_UNKNOWN and name not in waiting):
+                self.supervisor.wake(name)
+
     def set_paused(self, paused: bool) -> None:
         """Pause or resume polling; the streams close in the background."""
         self.supervisor.paused = paused
@@ -116,12 +123,15 @@ class Running:
         """Run until cancelled."""
         await self.bus.start()
         async with asyncio.TaskGroup() as group:
-            group.create_task(EventBridge(self.bus, self.live, post, self._refresh).run(), name="bridge")
+            group.create_task(EventBridge(self.bus, self.live, post, self._standing.refresh).run(), name="bridge")
             group.create_task(self._apart("fleet", self._fleet()), name="fleet")
             group.create_task(self._apart("storage", self.storage.run()), name="storage")
             group.create_task(self._apart("alerts", self.alerts.run()), name="alerts")
             group.create_task(self._pausing(), name="pausing")
-            group.create_task(self._measuring(), name="measuring")
+            group.create_task(self._standing.measure(), name="measuring")
+            group.create_task(self._accepting(), name="accepting")
+            if not self.world:
+                group.create_task(self._apart("plugins", self._renewing()), name="plugins")
             for text in self._early:
                 self._tell(text)
 
@@ -226,51 +236,16 @@ class Running:
         else:
             self._early.append(text)
 
-    async def _measuring(self) -> None:
-        """Show what polling costs, and put the totals on the bus."""
+    async def _accepting(self) -> None:
+        """A key that a command, ssh or another console accepted lets its host in here as well."""
         while True:
-            await asyncio.sleep(_MEASURE_S)
-            view = self.supervisor.figures()
-            self.live.set_standing(polling=view)
-            total = view.total
-            self.bus.emit_nowait(
-                PollingMeasured(
-                    source="poller",
-                    hosts=len(view.hosts),
-                    frames=total.frames,
-                    bytes=total.bytes,
-                    commands=total.commands,
-                    timeouts=total.timeouts,
-                    failures=sum(total.failures.values()),
-                    lag_s=total.lag_s,
-                    connect_s=total.connect_s,
-                    metadata={kind: str(times) for kind, times in total.failures.items()},
-                )
-            )
+            await asyncio.sleep(_INVENTORY_S)
+            if settled := await self.keys.settled():
+                self.wake_for_keys({review.host for review in settled})
 
-    def _refresh(self) -> None:
-        """Bring what is asked rather than told into the live state; four times a second."""
-        reviews = self.keys.pending()
-        writer = self.storage.sink.stats()
-        secrets = self.secrets.pending()
-        self.live.set_standing(writer=writer, reviews=reviews, secrets=secrets)
-        self._losses.look(writer)
-        for request in secrets:
-            self._announce_secret(request)
-        for review in reviews:
-            self._announce(review)
-
-    def _announce_secret(self, request: SecretRequest) -> None:
-        key = (request.place, request.text)
-        if key not in self._seen_keys:
-            self._seen_keys.add(key)
-            text = f"login: {request.place} asks {request.text!r}; L answers"
-            self.bus.emit_nowait(Notice(source="ssh", text=text, level="warning"))
-
-    def _announce(self, review: HostKeyReview) -> None:
-        key = (review.host, review.fingerprint)
-        if key not in self._seen_keys:
-            self._seen_keys.add(key)
-            self.bus.emit_nowait(
-                HostKeyWaiting(source="ssh", host=review.host, fingerprint=review.fingerprint, changed=review.changed)
-            )
+    async def _renewing(self) -> None:
+        """Plugins and checks are taken up as their files change."""
+        async for extras in changed_extras(self.settings, _INVENTORY_S):
+            self._choice.renew(extras)
+            self.supervisor.renew_collectors()
+            self._tell(f"plugins and checks read again: {len(extras.collectors)} and {len(extras.checks)}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from console.services import Post, Progress
 from core.exceptions import BusinessLogicError, InfrastructureException
-from core.models import AlertChange, FleetView, HostKeyReview, Outcome, Plan, PlanRequest, Reason, SecretRequest
+from core.models import AlertChange, FleetView, HostKeyReview, Outcome, Plan, PlanRequest, SecretRequest
 from core.ports import SystemClock
 from core.redaction import redact_text
 
@@ -149,17 +149,8 @@ class LiveServices:
                 accepted += 1
         finally:
             if accepted:
-                self._wake_for_keys(running, {review.host for review in reviews[:accepted]})
+                running.wake_for_keys({review.host for review in reviews[:accepted]})
         return accepted
-
-    @staticmethod
-    def _wake_for_keys(running: Running, accepted: set[str]) -> None:
-        """Connect anew: hosts whose key is accepted, and those that may have waited for it as a jump host's."""
-        waiting = {review.host for review in running.keys.pending()}
-        for host in running.live.current().hosts:
-            name = host.host.name
-            if name in accepted or (host.reason is Reason.KEY_UNKNOWN and name not in waiting):
-                running.supervisor.wake(name)
 
     @property
     def can_keep_secrets(self) -> bool:

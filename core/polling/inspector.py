@@ -68,7 +68,7 @@ class Inspector:
     def __init__(self, host: Host, context: PollingContext, tally: Tally) -> None:
         self._host, self._context, self._tally = host, context, tally
         self._inspection = context.inspection
-        self._collectors = tuple(self._inspection.collectors(host)) if self._inspection else ()
+        self._collectors: tuple[Collector, ...] = tuple(self._inspection.collectors(host)) if self._inspection else ()
         self._due: dict[str, float] = {}
         self._hung: dict[str, int] = {}  # times in a row without an answer
         self._stored: dict[str, tuple[float, HostFinding]] = {}
@@ -80,7 +80,7 @@ class Inspector:
     @asynccontextmanager
     async def over(self, session: HostSession, correlation_id: str) -> AsyncIterator[None]:
         """Inspect the host by this connection while the block runs."""
-        if self._inspection is None or not self._collectors:
+        if self._inspection is None:
             yield
             return
         task = asyncio.create_task(self._run(session, correlation_id, self._inspection), name=f"in:{self._host.name}")
@@ -96,25 +96,39 @@ class Inspector:
         self._hung.clear()
         self._wake.set()
 
+    def renew(self) -> None:
+        """Take the collectors anew: which there are, or what they do, has changed."""
+        if self._inspection is not None:
+            self._collectors = tuple(self._inspection.collectors(self._host))
+            self._plan(self._inspection)
+            self._wake.set()
+
     def set_paused(self, paused: bool) -> None:
         """Begin no command while paused, on a connection that is kept; resuming looks what is due."""
         self._paused = paused
         self._wake.set()
 
     async def _run(self, session: HostSession, correlation_id: str, inspection: Inspection) -> None:
-        self._context.live.keep_findings(self._host.name, {collector.name for collector in self._collectors})
+        self._plan(inspection)
+        try:
+            while True:
+                await self._wait()
+                async with inspection.pace.turn():
+                    if self._collectors:  # else they were taken away while it waited for its turn
+                        await self._inspect(session, self._most_overdue(), correlation_id)
+        except Exception:  # a defect of ours ends the inspection of this connection, not its polling
+            log.exception("inspection ended", host=self._host.name, correlation_id=correlation_id)
+
+    def _plan(self, inspection: Inspection) -> None:
+        """Give what is new its first time, and forget what is gone."""
+        names = {collector.name for collector in self._collectors}
+        self._context.live.keep_findings(self._host.name, names)
+        self._due = {name: due for name, due in self._due.items() if name in names}
         spread = inspection.spread_s()
         now = self._context.clock.monotonic()
         for collector in self._collectors:
             first = now + random.random() * min(spread, collector.interval_s)  # noqa: S311 - jitter, not a secret
             self._due.setdefault(collector.name, first)
-        try:
-            while True:
-                await self._wait()
-                async with inspection.pace.turn():
-                    await self._inspect(session, self._most_overdue(), correlation_id)
-        except Exception:  # a defect of ours ends the inspection of this connection, not its polling
-            log.exception("inspection ended", host=self._host.name, correlation_id=correlation_id)
 
     def _most_overdue(self) -> Collector:
         """The collector that waits the longest, measured by its own interval."""
@@ -125,8 +139,8 @@ class Inspector:
         """Return when a collector is due."""
         while True:
             self._wake.clear()
-            due = min(self._due.get(collector.name, 0.0) for collector in self._collectors)
-            wait = None if self._paused else due - self._context.clock.monotonic()
+            due = min((self._due.get(collector.name, 0.0) for collector in self._collectors), default=None)
+            wait = None if self._paused or due is None else due - self._context.clock.monotonic()
             if wait is not None and wait <= 0:
                 return
             with suppress(TimeoutError):
@@ -154,7 +168,7 @@ class Inspector:
         now = clock.monotonic()
         pause = min(collector.interval_s * factor, max(collector.interval_s, _BACKOFF_MOST_S))
         self._due[name] = now + pause * random.uniform(0.95, 1.05)  # noqa: S311 - jitter, not a secret
-        if finding is not None:
+        if finding is not None and collector in self._collectors:
             self._take(HostFinding(self._host.name, clock.now(), finding, now - began), correlation_id)
 
     def _backoff(self, name: str) -> float:

@@ -68,6 +68,10 @@ class HostPoller:
         """Run all slow collectors now, as far as their turns allow."""
         self._inspector.wake()
 
+    def renew_collectors(self) -> None:
+        """Take the slow collectors anew, on the running connection."""
+        self._inspector.renew()
+
     def set_interval(self, seconds: float) -> None:
         """Change the interval, on the running stream where there is one."""
         self.interval_s = seconds

@@ -67,6 +67,11 @@ class PollingSupervisor:
             if host == name:  # not for all at once: that would be thousands of commands
                 poller.inspect()
 
+    def renew_collectors(self) -> None:
+        """Take the slow collectors of every host anew: plugins or checks have changed."""
+        for poller in self._pollers.values():
+            poller.renew_collectors()
+
     def set_interval(self, host: str, seconds: float) -> None:
         """Change a host's interval until the program ends."""
         self._intervals[host] = seconds

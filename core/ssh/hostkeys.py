@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,24 @@ class HostKeyReviews:
     def pending(self) -> tuple[HostKeyReview, ...]:
         """The keys that wait for a person, oldest first."""
         return tuple(self._queue.values())
+
+    async def settled(self) -> tuple[HostKeyReview, ...]:
+        """Take those off the queue whose key has come into its file by another way; return them."""
+        waiting = self.pending()
+
+        def known() -> list[HostKeyReview]:
+            found = []
+            for review in waiting:
+                with contextlib.suppress(OSError):  # the next connection says what is wrong with the file
+                    trust = self._files.trust((Path(review.known_hosts),), review.address, review.port)
+                    if review.public_key in map(public_line, trust.keys):
+                        found.append(review)
+            return found
+
+        gone = await asyncio.to_thread(known) if waiting else []
+        for review in gone:
+            self._queue.pop((review.address, review.port, review.fingerprint), None)
+        return tuple(gone)
 
     async def trust(self, host: str, port: int, files: Sequence[Path] = ()) -> Trust:
         """Return what the files (the user's and the system's, if none) say of a host.

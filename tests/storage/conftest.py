@@ -68,10 +68,10 @@ async def drop_database(name: str, **where: Any) -> None:
         await connection.close()
 
 
-async def create_database(name: str, **where: Any) -> None:
+async def create_database(name: str, template: str = "template0", **where: Any) -> None:
     connection = await asyncpg.connect(**where)
     try:
-        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     finally:
         await connection.close()
 
@@ -89,6 +89,23 @@ def embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
     address = apart(lambda: server.start(lambda text: None))
     yield address
     apart(server.stop)
+
+
+@pytest.fixture(scope="session")
+def embedded_template(embedded_server: ServerAddress) -> str:
+    """A database that is set up, to be copied: a copy takes a fifth of the time of a set-up."""
+    name = f"jw_template_{secrets.token_hex(6)}"
+
+    async def make() -> None:
+        await create_database(name, **address_of(embedded_server))
+        database = Database(DatabaseSettings(), retention(), replace(embedded_server, database=name))
+        try:
+            await set_up(database)
+        finally:
+            await database.close()
+
+    apart(make)
+    return name
 
 
 @pytest.fixture(scope="session")
@@ -135,8 +152,8 @@ def retention(**changes: Any) -> RetentionSettings:
 
 
 @asynccontextmanager
-async def fresh(engine: str, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    """Give a Database on an empty database of an engine, not opened."""
+async def fresh(engine: str, request: pytest.FixtureRequest, template: str = "template0") -> AsyncIterator[Database]:
+    """Give a Database on an empty database of an engine, or on a copy of the template, not opened."""
     name = f"jw_test_{secrets.token_hex(6)}"
     if engine == "native":
         url = native_url()
@@ -147,7 +164,7 @@ async def fresh(engine: str, request: pytest.FixtureRequest) -> AsyncIterator[Da
         await drop_database(name, dsn=url)
     elif engine == "embedded":
         server: ServerAddress = request.getfixturevalue("embedded_server")
-        await create_database(name, **address_of(server))
+        await create_database(name, template, **address_of(server))
         database = Database(DatabaseSettings(), retention(), replace(server, database=name))
         yield database
         await database.close()
@@ -167,14 +184,24 @@ async def blank(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
         yield database
 
 
-@pytest.fixture
-async def database(blank: Database) -> Database:
+@pytest.fixture(params=ENGINES)
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     """A Database that is open and set up, of each engine in turn. Jobs stand still: tests run what they mean to."""
-    await blank.open()
-    failed = [step for step in await initialise(blank) if not step.ok]
+    if request.param == "embedded":
+        async with fresh("embedded", request, request.getfixturevalue("embedded_template")) as database:
+            await database.open()
+            yield database
+    else:
+        async with fresh(request.param, request) as database:
+            await set_up(database)
+            yield database
+
+
+async def set_up(database: Database) -> None:
+    await database.open()
+    failed = [step for step in await initialise(database) if not step.ok]
     assert not failed
-    await jobs_stand_still(blank)
-    return blank
+    await jobs_stand_still(database)
 
 
 async def jobs_stand_still(database: Database) -> None:
