@@ -11,7 +11,18 @@ from core.models import FleetView, HostKeyReview, SecretRequest
 if TYPE_CHECKING:  # it is there before the first paint, pydantic is not
     from pydantic import SecretStr
 
-    from core.models import HostPlot, LogFeed, LogSource, Mark, Outcome, Plan, PlanRequest, ReplayStatus, SavedCommand
+    from core.models import (
+        AlertChange,
+        HostPlot,
+        LogFeed,
+        LogSource,
+        Mark,
+        Outcome,
+        Plan,
+        PlanRequest,
+        ReplayStatus,
+        SavedCommand,
+    )
     from core.models.console import Changes, ConsoleOptions, Memory
 
 Post = Callable[[FleetView], None]
@@ -132,3 +143,8 @@ class ConsoleServices(Protocol):
 
     async def changes_since(self, since: datetime) -> Changes:
         """Return what changed since then: states of hosts from the stored transitions, and what is new besides."""
+
+    async def alert_marks(
+        self, start: datetime, stop: datetime, host: str | None = None
+    ) -> Sequence[tuple[str, AlertChange]]:
+        """Return (host, step) pairs of alerts raised, worse and resolved in [start, stop), newest first."""

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from console.commands.output import plain, print_json
 from console.commands.setup import settings_from
 from console.formatting import clean
+from core.alerts.rules_file import load_rules
 from core.config import ApplicationSettings
 from core.config.fields import problems_of
 from core.exceptions import ConfigurationError
@@ -59,6 +60,7 @@ def validate(args: argparse.Namespace) -> int:
             from core.storage.connect import tls
 
             tls(settings.database)  # reads the authority's file
+        load_rules(settings.inventory_file.with_name("alerts.toml"))
     except ConfigurationError as error:
         problems = [redact_text(problem) for problem in problems_of(error)[0]]
     if args.json:

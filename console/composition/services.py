@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from console.composition.comfort import Comfort
     from console.composition.running import Running
     from core.config import ApplicationSettings
-    from core.models import HostPlot, LogFeed, LogSource, Mark, Outcome, Plan, PlanRequest, ReplayStatus, SavedCommand
+    from core.models import (
+        AlertChange,
+        HostPlot,
+        LogFeed,
+        LogSource,
+        Mark,
+        Outcome,
+        Plan,
+        PlanRequest,
+        ReplayStatus,
+        SavedCommand,
+    )
     from core.models.console import Changes, ConsoleOptions, Memory
 
 _STOP_S = 1.9
@@ -257,6 +268,11 @@ class LiveServices:
 
     def ssh_argv(self, host: str) -> tuple[str, ...]:
         return self._ready().reach.ssh_argv(host)
+
+    async def alert_marks(
+        self, start: datetime, stop: datetime, host: str | None = None
+    ) -> Sequence[tuple[str, AlertChange]]:
+        return await self._ready().alerts.marks(start, stop, host)
 
     def _ready(self) -> Running:
         if self._running is None:

@@ -53,7 +53,7 @@ class StorageLane:
         on_role: Callable[[PollerRole, str], Awaitable[None]],
         world: DemoWorld | None,
         inventory: InventoryKeeper | None = None,
-        alerts: Alerting,
+        alerts: Alerting | None = None,
         reach: HostReach | None = None,
     ) -> None:
         self._inventory, self._alerts, self._reach = inventory, alerts, reach
@@ -171,7 +171,8 @@ class StorageLane:
         try:
             text = await world.write_history(database)
             self._bus.emit_nowait(Notice(source="demo", text=text))
-            self._alerts.forget_history()
+            if self._alerts is not None:
+                self._alerts.forget_history()
         except InfrastructureException as exc:
             self._live.set_standing(notices=(f"the demo's history could not be written: {exc.message}",))
         self.refresh.set()
@@ -248,7 +249,8 @@ class StorageLane:
     async def _become(self, role: PollerRole, detail: str) -> None:
         if role is not self.role:
             self.role = role
-            self._alerts.set_role(role)
+            if self._alerts is not None:
+                self._alerts.set_role(role)
             await self._on_role(role, detail)
 
     def _tell(self, view: DatabaseView) -> None:

@@ -14,6 +14,7 @@ from console.formatting import clean
 from console.messages import HostWanted, PaneLeft
 from console.panes.base import Pane
 from console.panes.fleet import FleetPane
+from console.screens.attention import News
 from console.screens.comforts import Comforts
 from console.screens.host_requests import HostRequests
 from console.screens.keys import help_rows, hint_rows
@@ -44,6 +45,7 @@ class MainScreen(TimeTravel, HostRequests, Comforts):
         super().__init__(services)
         self._active = "fleet"
         self._follow: Timer | None = None
+        self._news = News()
 
     def compose(self) -> ComposeResult:
         yield StatusLine(id="status")
@@ -82,6 +84,8 @@ class MainScreen(TimeTravel, HostRequests, Comforts):
         pane.update_view(view)
         self.update_scrubber()
         self._update_bars()
+        if (news := self._news.of(view)) is not None:
+            self.post_message(news)
 
     def _tick(self) -> None:
         now = self._now()

@@ -94,6 +94,16 @@ class Series:
         """Begin anew: the times of before and of now do not belong together."""
         del self.times[:], self.values[:]
 
+    @property
+    def due(self) -> float:
+        """Before that moment no point is taken; -inf where none is held."""
+        return self.times[-1] + self.scale.step_s * 0.9 if self.times else float("-inf")
+
+    def full_at(self) -> float | None:
+        """Return the moment at which it is full, as ``full_in``."""
+        left = self.full_in()
+        return None if left is None else self.times[-1] + left
+
     def full_in(self, whole: float = 1.0) -> float | None:
         """Return the seconds from the last point until ``whole`` is reached; inf where it does not climb.
 
@@ -124,38 +134,50 @@ class Series:
 class Filling:
     """One filesystem on all scales; the answer is kept until a point comes that may change it."""
 
-    __slots__ = ("full_at", "series")
+    __slots__ = ("_due", "_full", "full_at", "series")
 
     def __init__(self) -> None:
         self.series = tuple(Series(scale) for scale in SCALES)
+        self._full: list[float | None] = [None] * len(SCALES)  # when it is full, by each of them
+        self._due = float("-inf")  # before that no scale takes a point
         self.full_at: float | None = None  # epoch seconds; inf: it does not fill; None: too little is known
 
     def add(self, at: float, value: float) -> None:
         """Take the share that is used at a moment (epoch seconds)."""
-        taken = [series.add(at, value) for series in self.series]
-        if any(taken):
+        if at < self._due:
+            return
+        changed = False
+        for place, series in enumerate(self.series):
+            if series.add(at, value):
+                self._full[place] = series.full_at()
+                changed = True
+        self._due = min(series.due for series in self.series)
+        if changed:
             self._answer()
 
     def seed(self, points: Sequence[tuple[float, float]]) -> None:
         """Take points of the past, oldest first, before those that are held; the minutes are what is watched alone."""
-        for series in self.series[1:]:
+        for place, series in enumerate(self.series[1:], 1):
             held = list(zip(series.times, series.values, strict=True))
             series.forget()
             for at, value in (*points, *held):
                 series.add(at, value)
+            self._full[place] = series.full_at()
+        self._due = min(series.due for series in self.series)
         self._answer()
 
     def jumped(self) -> None:
         """Our clock was set, or nobody watched: the minutes before do not join those after."""
-        for series in self.series[:2]:
+        for place, series in enumerate(self.series[:2]):
             series.forget()
+            self._full[place] = None
+        self._due = float("-inf")
         self._answer()
 
     def _answer(self) -> None:
-        answers = [series.full_in() for series in self.series]
-        hours, week = self.series[1].values, self.series[2].values
-        been_here = len(week) > 2 and len(hours) > 0 and max(week) > hours[-1]
-        if answers[1] is not None and been_here and answers[1] > _URGENT_S:
-            answers[1] = float("inf")
-        known = [series.times[-1] + left for series, left in zip(self.series, answers, strict=True) if left is not None]
-        self.full_at = min(known, default=None)
+        full = list(self._full)
+        hours, week = self.series[1], self.series[2].values
+        been_here = len(week) > 2 and len(hours.values) > 0 and max(week) > hours.values[-1]
+        if full[1] is not None and been_here and full[1] - hours.times[-1] > _URGENT_S:
+            full[1] = float("inf")
+        self.full_at = min((at for at in full if at is not None), default=None)

@@ -33,24 +33,27 @@ class Judge:
 
     def step_all(self, watch: Watch, rule: Rule, readings: Iterable[Reading], gap_s: float) -> None:
         """Take the readings of all items there are; an item that is gone has no trouble any more."""
-        seen = set()
+        tracks = watch.tracks.get(rule.name)
+        picky, stands, seen = rule.items or rule.skip, bool(tracks), set()
         for item, value, note in readings:
             if item == "" and value is None:
                 return  # nothing is known of any of them
-            if rule.wants(item):
-                seen.add(item)
+            if not picky or rule.wants(item):
+                if stands:
+                    seen.add(item)
                 self.step(watch, rule, item, value, note, gap_s)
-        tracks = watch.tracks.get(rule.name)
-        if tracks:
+        if tracks and stands:
             for item in [item for item in tracks if item not in seen]:
                 tracks[item].points.clear()
                 self._fine(watch, tracks[item])
 
     def step(self, watch: Watch, rule: Rule, item: str, value: float | None, note: str, gap_s: float) -> None:
         """Take one reading; it counts as lasting where the one before is no more than ``gap_s`` seconds away."""
+        if value is None:
+            return
         tracks = watch.tracks.get(rule.name)
         track = tracks.get(item) if tracks else None
-        if value is None:
+        if track is None and rule.fine(value) and not rule.over_s:
             return
         now = self._time.now
         if rule.over_s:

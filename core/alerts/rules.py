@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from core.alerts.figures import FIGURES, Figure
@@ -37,6 +37,15 @@ class Rule:
     tags: tuple[str, ...] = ()
     on: bool = True
     advice: str = ""
+    first: float = field(init=False, repr=False, compare=False, default=0.0)  # the mildest bound
+
+    def __post_init__(self) -> None:
+        bounds = [bound for bound in (self.info, self.warning, self.error) if bound is not None]
+        object.__setattr__(self, "first", (max if self.below else min)(bounds, default=float("inf")))
+
+    def fine(self, value: float) -> bool:
+        """Whether a value passes no bound; quick, for most of them do not."""
+        return value >= self.first if self.below else value < self.first
 
     @property
     def about(self) -> Figure:

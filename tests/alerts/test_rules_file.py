@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from core.alerts.figures import FIGURES
 from core.alerts.rules import Rule, RuleSet
 from core.alerts.rules_file import load_rules
 from core.exceptions import ConfigurationError
-from core.models import Host
+from core.models import Host, SystemFigures
 from tests.alerts.world import World
+
+README = Path(__file__).resolve().parents[2] / "README.md"
 
 
 def rules_of(tmp_path: Path, text: str) -> RuleSet:
@@ -80,7 +83,7 @@ def test_a_rule_of_ones_own_raises(tmp_path: Path) -> None:
     world = World("web-01", "db-01", rules=load_rules(path))
     assert next(each for each in world.rules.of(None) if each.name == "disk-filling").warning == 14 * 86_400
     for name in world.boxes:
-        world.set(name, system=world.boxes[name].system.__class__(cpu_pct=0.2, cpus=4))
+        world.set(name, system=SystemFigures(cpu_pct=0.2, cpus=4))
     world.run(9 * 60)
     assert not world.open
     world.run(2 * 60)
@@ -126,3 +129,14 @@ def test_what_is_no_file_and_no_text_is_said(tmp_path: Path) -> None:
     path.write_bytes(b"#" * (1 << 20) + b"\n")
     with pytest.raises(ConfigurationError, match="over 1 MiB"):
         load_rules(path)
+
+
+def test_the_readme_tells_every_rule_and_figure_and_its_example_is_taken(tmp_path: Path) -> None:
+    text = README.read_text("utf-8").partition("## Alerts")[2].partition("## Configuration")[0]
+    told = set(re.findall(r"`([a-z][a-z._-]*)`", text))
+    assert {each.name for each in DEFAULTS} <= told and set(FIGURES) <= told
+    example = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert example is not None
+    rules = rules_of(tmp_path, example[1])
+    assert rule(rules, "disk-full", Host("x", groups=("db",))).warning == 80  # type: ignore[union-attr]
+    assert rule(rules, "web-idle", Host("web-1")) and not rule(rules, "web-idle", Host("db-1"))

@@ -11,7 +11,9 @@ from textual.widgets import Button, Input
 from console.panes.alerts import AlertsPane
 from console.panes.host import HostPane
 from console.screens.alert_dialogs import AckDialog, SilenceDialog
+from console.screens.attention import News
 from console.screens.drawer import Drawer
+from core.models import PollerRole
 from tests.console.driving import running, screen_text, table, type_text, until
 from tests.console.fake_services import FakeServices
 
@@ -176,3 +178,19 @@ async def test_local_time_and_copy() -> None:
         assert " UTC, for 12m" not in screen_text(app)
         text, what = app.main.query_one(AlertsPane).copy_text()
         assert what == "the alert" and text.startswith("error raised db-01 /var full in 1 d 4 h")
+
+
+def test_news_are_told_once_and_what_stood_before_is_none() -> None:
+    news, services = News(), FakeServices(moving=False)
+    view = services.make_view()
+    one = services.alerts[0]
+    assert news.of(replace(view, role=PollerRole.STARTING)) is None
+    assert news.of(view) is None and news.of(view) is None
+    quiet = replace(one, key="q", severity="info")
+    view = replace(view, alerts=(replace(one, key="a", host="", text="\x1b[31mnew"), replace(one, key="b"), quiet, one))
+    told = news.of(view)
+    assert told is not None and (told.text, told.severity) == ("new and 1 more", "error")
+    assert news.of(view) is None and news.of(replace(view, live=False, alerts=())) is None
+    worse = replace(services.alerts[1], severity="error")
+    again = news.of(replace(view, alerts=(*view.alerts, worse)))
+    assert again is not None and again.text == "web-01: nginx.service failed (signal)"

@@ -27,6 +27,8 @@ from core.exceptions import (
 )
 from core.live_state import LiveState
 from core.models import (
+    Alert,
+    AlertChange,
     DatabaseState,
     Finding,
     Host,
@@ -41,7 +43,7 @@ from core.models import (
 )
 from core.operations import Gate, Operations
 from core.ports import SystemClock
-from core.storage import plots, queries
+from core.storage import alerts, plots, queries
 from core.storage.activity import read_activity
 from core.storage.audit import StorageAudit
 from core.storage.catalogue import read_chunks
@@ -62,6 +64,8 @@ from tests.storage.made import NOW, count, sample, series
 from tests.storage.plain_server import PASSWORD, PlainServer
 
 DAY = timedelta(days=1)
+ALERT = Alert("k", "disk-full", "host0", "/", "error", "/ full", NOW, NOW)
+STEP = AlertChange("k", NOW, "raised")
 WORD = "s3cret"
 Login = Callable[[str], Awaitable[Database]]
 
@@ -179,6 +183,7 @@ async def test_a_reader_sees_all_and_writes_nothing(world: World) -> None:
         Ingest(reader).transitions([Transition("host0", NOW, HostState.UNKNOWN, HostState.ONLINE)]),
         sync_hosts(reader, [Host("host0")]),
         StorageAudit(reader).intent(action="x", actor="y", plan={}),
+        alerts.store(reader, [ALERT], [("host0", STEP)]),
         StorageChunks(reader).run_job(view.jobs[0].job_id),
     ):
         said = await refused(work)
@@ -249,6 +254,8 @@ async def test_a_writer_stores_and_drops_nothing(world: World) -> None:
     await ingest.transitions([Transition("new", NOW, HostState.UNKNOWN, HostState.ONLINE)])
     await ingest.findings([HostFinding("new", NOW, Finding("drives", SectionStatus.ABSENT))])
     await sync_hosts(writer, [Host("new", "10.0.0.9"), Host("newer")])
+    for _ in range(2):  # added, then changed
+        await alerts.store(writer, [ALERT], [("host0", STEP)])
     assert await StorageAudit(writer).intent(action="x", actor="y", plan={})
     await Housekeeper(writer).run_due()
     after = await tables(world.owner)

@@ -16,8 +16,20 @@ import pytest
 from sqlalchemy import text
 
 from core.exceptions import ResourceConflictError
-from core.models import Finding, Host, HostFinding, HostState, Outcome, SectionStatus, ServiceFigures, Transition
+from core.models import (
+    Alert,
+    AlertChange,
+    Finding,
+    Host,
+    HostFinding,
+    HostState,
+    Outcome,
+    SectionStatus,
+    ServiceFigures,
+    Transition,
+)
 from core.retention import apply_retention, plan_retention
+from core.storage import alerts
 from core.storage.audit import StorageAudit
 from core.storage.chunks import StorageChunks
 from core.storage.engine import Database
@@ -62,6 +74,8 @@ async def fill(database: Database, hosts: int = 2, days: int = 10) -> None:
     await Ingest(database).transitions(down)
     dead = Finding("services", SectionStatus.OK, (ServiceFigures("nginx.service", active="failed"),), "a\tb", "error")
     await Ingest(database).findings([HostFinding("host0", NOW - DAY * age, dead) for age in range(1, 4)])
+    alert = Alert("k", "disk-full", "host0", "/", "error", "a\tb", NOW - DAY, NOW, note="known")
+    await alerts.store(database, [alert], [("host0", AlertChange("k", NOW - DAY, "raised", text="a\tb"))])
     audit = StorageAudit(database)
     entry = await audit.intent(action="chunk.compress", actor="anna", plan={"targets": ["x"]})
     await audit.outcome(entry, Outcome(True, entry, "done"))
