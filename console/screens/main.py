@@ -73,7 +73,6 @@ class MainScreen(TimeTravel):
         pane = self.pane
         pane.interval_s = self.services.interval_s
         pane.update_view(view)
-        self.update_scrubber()
         self._update_bars()
 
     def _tick(self) -> None:
@@ -103,6 +102,7 @@ class MainScreen(TimeTravel):
         return now
 
     def _update_bars(self) -> None:
+        self.update_scrubber()
         self.query_one(StatusLine).update_line()
         self.query_one(TabLine).update_line()
 
@@ -158,7 +158,6 @@ class MainScreen(TimeTravel):
     def action_clock(self) -> None:
         self._utc = not self._utc
         self.pane.set_clock(self._utc)
-        self.update_scrubber()
         self._tick()
 
     def action_help(self) -> None:
