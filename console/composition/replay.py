@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 
+from console.composition.kept_moments import KeptMoments
 from console.services import Post
 from core.database import Database
 from core.exceptions import BusinessLogicError, InfrastructureException
@@ -21,9 +21,6 @@ from core.ports import Clock
 from core.replay import ReplaySource
 from core.storage import plots
 
-_KEPT = 12  # moments; a thousand hosts are some 4 MB each
-_SETTLED = timedelta(minutes=2)  # rows of the time after it may still come
-_FRESH_S = 5.0  # how long a moment is kept for whose rows may still come
 _PATIENCE_S = 0.5  # what the read of a moment that was passed by may take to its end: it is shown on the way
 _STILL_S = 0.2  # without a step; then what takes longer is read
 _READ_S = 15.0
@@ -32,13 +29,6 @@ _CELLS = 120  # steps in the window of the time line
 _SHORTEST, _GRAIN = timedelta(hours=1), timedelta(seconds=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 log = structlog.get_logger("console.replay")
-
-
-@dataclass(slots=True)
-class _Kept:
-    view: FleetView
-    read: float  # monotonic
-    settled: bool
 
 
 class Replayer:
@@ -59,7 +49,7 @@ class Replayer:
         self._post: Post = lambda view: None
         self._status = ReplayStatus()
         self._shown: FleetView | None = None
-        self._kept: OrderedDict[datetime, _Kept] = OrderedDict()
+        self._kept = KeptMoments(clock)
         self._forward = False
         self._line_read = 0.0
         self._standing: object = None
@@ -110,7 +100,7 @@ class Replayer:
             # What is known of it already stands until the rest is read.
             known = () if line is None else tuple(m for m in line.marks if window[0] <= m.ts < window[1])
             line = Timeline(*window, known)
-        kept = self._fresh(at)
+        kept = self._kept.get(at)
         self._status = ReplayStatus(at, step, kept is None, "", line)
         if kept is not None:
             self._show(kept)
@@ -162,7 +152,7 @@ class Replayer:
 
     async def _serve(self, at: datetime, wish: int) -> None:
         """Read the moment, then its neighbour, the time line, what takes longer; break off at the next wish."""
-        kept = self._fresh(at)
+        kept = self._kept.get(at)
         if kept is None:
             await self._while_wanted(wish, lambda: self._moment(at), at, _PATIENCE_S)
         elif self._status.reading:  # it was on its way already when it was wanted
@@ -229,21 +219,21 @@ class Replayer:
 
     async def _moment(self, at: datetime) -> None:
         view = await self.source().fleet(at)
-        self._keep(at, view)
+        self._kept.put(at, view)
         if self._status.at is not None:  # superseded, it is a step on the way
             self._status = replace(self._status, reading=self._status.at != at, trouble="")
             self._show(view)
 
     async def _ahead(self, at: datetime) -> None:
-        if at < self._clock.now() and self._fresh(at) is None:
-            self._keep(at, await self.source().fleet(at))
+        if at < self._clock.now() and self._kept.get(at) is None:
+            self._kept.put(at, await self.source().fleet(at))
 
     async def _whole(self, at: datetime) -> None:
-        kept = self._fresh(at)
+        kept = self._kept.get(at)
         if kept is None or (kept.past is not None and kept.past.whole):
             return
         view = await self.source().whole(kept)
-        self._keep(at, view)
+        self._kept.put(at, view)
         if self._status.at == at:
             self._show(view)
 
@@ -281,23 +271,6 @@ class Replayer:
         now = _EPOCH - (_EPOCH - self._clock.now()) // grain * grain
         stop = min(at + span / 2, now)
         return stop - span, stop
-
-    # What is kept and shown.
-    def _keep(self, at: datetime, view: FleetView) -> None:
-        settled = at < self._clock.now() - _SETTLED
-        self._kept[at] = _Kept(view, asyncio.get_running_loop().time(), settled)
-        self._kept.move_to_end(at)
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-
-    def _fresh(self, at: datetime) -> FleetView | None:
-        kept = self._kept.get(at)
-        if kept is None:
-            return None
-        if not kept.settled and asyncio.get_running_loop().time() - kept.read > _FRESH_S:
-            return None
-        self._kept.move_to_end(at)
-        return kept.view
 
     def _show(self, view: FleetView) -> None:
         """Show a moment; what stands beside the hosts is as live, for the past of it is not kept."""

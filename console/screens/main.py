@@ -82,7 +82,6 @@ class MainScreen(TimeTravel, HostRequests, Comforts):
         pane = self.pane
         pane.interval_s = self.services.interval_s
         pane.update_view(view)
-        self.update_scrubber()
         self._update_bars()
         if (news := self._news.of(view)) is not None:
             self.post_message(news)
@@ -115,6 +114,7 @@ class MainScreen(TimeTravel, HostRequests, Comforts):
         return now
 
     def _update_bars(self) -> None:
+        self.update_scrubber()
         self.query_one(StatusLine).update_line()
         self.query_one(TabLine).update_line()
 
@@ -169,7 +169,6 @@ class MainScreen(TimeTravel, HostRequests, Comforts):
 
     def action_clock(self) -> None:
         self.set_clock(not self._utc)
-        self.update_scrubber()
 
     def action_help(self) -> None:
         from console.screens.help import HelpScreen

@@ -96,7 +96,6 @@ class TimeTravel(Requests):
         except InfrastructureException as error:
             self.told(error)
             return False
-        self.update_scrubber()
         self._tick()
         self.refresh_bindings()
         return True

@@ -87,6 +87,23 @@ async def test_without_node_the_demo_runs_on_embedded_and_says_so(
         notice = " ".join(walk.view.notices)
         assert "embedded" in notice and "Node" in notice
         assert walk.view.database.ratio is None, "what cannot be compressed has no ratio"
+
+        # Ten days are there to walk through.
+        await walk.until(lambda v: any("written by the demo" in e.text for e in v.events), 120)
+        for _ in range(40):  # the last alerts are of hosts that were short of something; one was away
+            before = walk.services.replay.at
+            await walk.pilot.press("semicolon")
+            await walk.until(lambda v, before=before: not v.live and v.at == walk.services.replay.at != before)
+            if any(h.state is HostState.OFFLINE for h in walk.view.hosts):
+                break
+        away = next(h for h in walk.view.hosts if h.state is HostState.OFFLINE)
+        assert away.since == walk.view.at and "timed out" in away.detail
+        screen = await walk.shown("REPLAY")
+        assert any("offline" in line and away.host.name in line for line in screen.splitlines())
+        assert walk.services.read_only
+        await walk.pilot.press("end")
+        await walk.until(lambda v: v.live)
+        await walk.shown("LIVE")
         elsewhere = next(home.rglob("database-folder"))
         database = Path(elsewhere.read_text())
         assert database.is_dir()
