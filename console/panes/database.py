@@ -18,6 +18,7 @@ from console.panes.chunk_marks import by_table
 from console.panes.chunk_strips import Chunks, ChunkStrips, chunk_lines
 from console.panes.database_lists import ChunkList, JobList, TableList
 from console.panes.sections import SectionLine
+from console.widgets.columns import TableData
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
 from core.models import ChunkInfo, DatabaseView, FleetView, HypertableInfo, PlanRequest
@@ -213,6 +214,11 @@ class DatabasePane(Pane):
     def action_chunk(self, step: int) -> None:
         """Walk along the strip: the list has the newest first."""
         self.query_one(ChunkList).action_move(-step)
+
+    def table_data(self) -> TableData | None:
+        from console.panes.database_export import database_table
+
+        return database_table(self.section, self.view.database)
 
     @on(events.Click, "#db-strips")
     def _clicked(self, event: events.Click) -> None:

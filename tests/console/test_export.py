@@ -87,3 +87,23 @@ async def test_a_pane_without_a_table_offers_the_picture_alone(tmp_path: Path, m
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.main)
         assert not list(tmp_path.iterdir())
+
+
+async def test_every_list_can_be_exported() -> None:
+    async with running(size=(100, 30)) as (app, pilot, services):
+        for key, name, rows in (
+            ("1", "fleet", 12),
+            ("4", "events", 60),
+            ("5", "hypertables", 5),
+            ("6", "containers", 4),
+        ):
+            await pilot.press(key)
+            await pilot.pause()
+            data = app.main.pane.table_data()
+            assert data is not None and (data.name, len(data.rows)) == (name, rows)
+            assert all(len(row) == len(data.columns) for row in data.rows)
+            json.loads(as_json(data)), as_csv(data)
+        await pilot.press("5", "tab")
+        await pilot.pause()
+        data = app.main.pane.table_data()
+        assert data is not None and data.name == "chunks" and len(data.rows) == len(services.chunks)
