@@ -71,7 +71,7 @@ class FleetPane(ListPane):
         table.hosts = {each.host.name: each for each in view.hosts}
         table.interval_s, table.now = self.interval_s, self.now
         self._set_rows()
-        self.keep_marks(set(table.hosts))
+        self.keep_marks(table.hosts)
         self._draw_preview()
 
     def _set_rows(self) -> None:

@@ -114,7 +114,7 @@ class ItemsPane(ListPane):
         if not keys:
             table.set_nothing(nothing(rows, self.NOTHING, table.palette, table.size.width or 80))
         table.set_rows(keys)
-        self.keep_marks(set(rows.items))
+        self.keep_marks(rows.items)
         if self.filter_text:
             self.note(rows.query.mistakes)
         self._draw_note()
@@ -159,7 +159,7 @@ class ItemsPane(ListPane):
             pane.set_lines([])
             return
         look = pane.palette
-        host = next((view for view in self.view.hosts if view.host.name == row.host), None)
+        host = self.rows.view_of(row.host)
         lines = [self._title(row, host, look, room), *self.LISTINGS[self._place][1](row, room, look)]
         pane.set_lines(lines)
 

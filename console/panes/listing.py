@@ -126,6 +126,7 @@ class _Kept:
     source: object
     version: int
     rows: list[Row[Any]]
+    keys: list[Key]
     keyed: list[tuple[SortKey, Key]]
 
 
@@ -167,7 +168,6 @@ class Rows:
         self.query: Query[Seen] = Query("")
         self.items: dict[Key, Row[Any]] = {}
         self.coverage = Coverage()
-        self.total = 0
         self.worst = [0, 0, 0]  # rows of each level
         self._kept: dict[str, _Kept] = {}
         self._order: list[Key] = []
@@ -191,6 +191,10 @@ class Rows:
         """Return every row with its host, filtered or not: what values there are to complete."""
         return [Seen(row, self._views[host]) for host, kept in self._kept.items() for row in kept.rows]
 
+    def view_of(self, host: str) -> HostView | None:
+        """Return the host's newest view."""
+        return self._views.get(host)
+
     def take(self, hosts: Sequence[HostView], now: datetime) -> list[Key]:
         """Take a newer view and return the keys of the rows kept, in order."""
         listing, coverage, changed = self.listing, Coverage(), len(hosts) != len(self._kept)
@@ -200,10 +204,10 @@ class Rows:
             answer = listing.ask(view)
             kept = self._kept.get(name)
             if kept is None or kept.source is not answer.source:
-                kept = self._kept[name] = _Kept(answer.source, -1, list(listing.rows(view)), [])
+                kept = self._replace(name, answer.source, list(listing.rows(view)))
             if kept.version < 0 or (filtered and (kept.version != view.version or self.query.moves)):
                 kept.version, changed = view.version, True
-                kept.keyed = self._keyed(kept.rows, view, now)
+                kept.keyed = self._keyed(kept, view, now)
             coverage.take(name, answer, len(kept.rows))
         self.coverage = coverage
         self._views = {view.host.name: view for view in hosts}
@@ -211,21 +215,37 @@ class Rows:
             self._settle()
         return self._order
 
-    def _keyed(self, rows: list[Row[Any]], view: HostView, now: datetime) -> list[tuple[SortKey, Key]]:
+    def _replace(self, host: str, source: object, rows: list[Row[Any]]) -> _Kept:
+        """Take the newer rows of one host in the place of its older ones."""
+        self._drop(host)
+        kept = self._kept[host] = _Kept(source, -1, rows, [row.key for row in rows], [])
+        for key, row in zip(kept.keys, rows, strict=True):
+            self.items[key] = row
+            self.worst[row.level] += 1
+        return kept
+
+    def _drop(self, host: str) -> None:
+        if (kept := self._kept.pop(host, None)) is not None:
+            for key, row in zip(kept.keys, kept.rows, strict=True):
+                self.items.pop(key, None)
+                self.worst[row.level] -= 1
+
+    def _keyed(self, kept: _Kept, view: HostView, now: datetime) -> list[tuple[SortKey, Key]]:
         query, column, backwards = self.query, self.column, self.backwards
+        pairs = zip(kept.rows, kept.keys, strict=True)
         if query.terms:
-            rows = [row for row in rows if query.keeps(Seen(row, view), now)]
-        return [(column.key(row, backwards), row.key) for row in rows]
+            return [(column.key(row, backwards), key) for row, key in pairs if query.keeps(Seen(row, view), now)]
+        return [(column.key(row, backwards), key) for row, key in pairs]
 
     def _settle(self) -> None:
-        """Sort anew, and count."""
+        """Let go of hosts that went, and sort anew."""
         for gone in self._kept.keys() - self._views.keys():
-            del self._kept[gone]
+            self._drop(gone)
         keyed = [pair for kept in self._kept.values() for pair in kept.keyed]
         keyed.sort(reverse=self.column.reversed(self.backwards))
         self._order = [key for _sort, key in keyed]
-        self.items = {row.key: row for kept in self._kept.values() for row in kept.rows}
-        self.worst = [0, 0, 0]
-        for row in self.items.values():
-            self.worst[row.level] += 1
-        self.total = len(self.items)
+
+    @property
+    def total(self) -> int:
+        """Rows without a filter."""
+        return len(self.items)
