@@ -51,7 +51,6 @@ class Seen(NamedTuple):
 class Answer:
     """What a host said when it was asked for such rows: where they come from, and how that went."""
 
-    source: object  # the very object that the rows are made of: the same one makes the same rows
     status: SectionStatus | None  # None: nobody asked yet, or the host never answered
     detail: str = ""
 
@@ -66,6 +65,7 @@ class Listing(Generic[V]):
     lacks: str  # "docker or podman": what a host that has none of it is without
     way: str  # how to allow it, or to get it
     every_s: float  # between two looks: older data is marked
+    source: Callable[[HostView], object]  # the very object that the rows are made of: the same one, the same rows
     ask: Callable[[HostView], Answer]
     rows: Callable[[HostView], Iterable[Row[V]]]
     columns: tuple[Column[Row[V]], ...]
@@ -109,14 +109,19 @@ def _text_of_host(read: Callable[[HostView], Iterable[str]]) -> Callable[[Seen],
     return lambda seen: read(seen.view)
 
 
+def finding_of(kind: str) -> Callable[[HostView], object]:
+    """Return the finding that such rows are made of."""
+    return lambda view: view.findings.get(kind)
+
+
 def answer_of(kind: str) -> Callable[[HostView], Answer]:
     """Return how a host answered that collector."""
 
     def ask(view: HostView) -> Answer:
         found = view.findings.get(kind)
         if found is None:
-            return Answer(None, None)
-        return Answer(found, found.finding.status, found.finding.detail)
+            return Answer(None)
+        return Answer(found.finding.status, found.finding.detail)
 
     return ask
 
@@ -125,9 +130,15 @@ def answer_of(kind: str) -> Callable[[HostView], Answer]:
 class _Kept:
     source: object
     version: int
+    answer: Answer
     rows: list[Row[Any]]
     keys: list[Key]
     keyed: list[tuple[SortKey, Key]]
+
+    @property
+    def told(self) -> tuple[Answer, bool]:
+        """What the coverage counts of it."""
+        return self.answer, bool(self.rows)
 
 
 @dataclass(slots=True)
@@ -197,28 +208,34 @@ class Rows:
 
     def take(self, hosts: Sequence[HostView], now: datetime) -> list[Key]:
         """Take a newer view and return the keys of the rows kept, in order."""
-        listing, coverage, changed = self.listing, Coverage(), len(hosts) != len(self._kept)
-        filtered = bool(self.query.terms)
+        listing, changed = self.listing, len(hosts) != len(self._kept)
+        recount, filtered = changed, bool(self.query.terms)
         for view in hosts:
-            name = view.host.name
-            answer = listing.ask(view)
+            name, source = view.host.name, listing.source(view)
             kept = self._kept.get(name)
-            if kept is None or kept.source is not answer.source:
-                kept = self._replace(name, answer.source, list(listing.rows(view)))
+            if kept is None or kept.source is not source:
+                before = None if kept is None else kept.told
+                kept = self._replace(view, source)
+                recount = recount or kept.told != before
             if kept.version < 0 or (filtered and (kept.version != view.version or self.query.moves)):
                 kept.version, changed = view.version, True
                 kept.keyed = self._keyed(kept, view, now)
-            coverage.take(name, answer, len(kept.rows))
-        self.coverage = coverage
         self._views = {view.host.name: view for view in hosts}
         if changed:
             self._settle()
+        if recount:
+            self.coverage = Coverage()
+            for view in hosts:
+                kept = self._kept[view.host.name]
+                self.coverage.take(view.host.name, kept.answer, len(kept.rows))
         return self._order
 
-    def _replace(self, host: str, source: object, rows: list[Row[Any]]) -> _Kept:
+    def _replace(self, view: HostView, source: object) -> _Kept:
         """Take the newer rows of one host in the place of its older ones."""
+        host, rows = view.host.name, list(self.listing.rows(view))
         self._drop(host)
-        kept = self._kept[host] = _Kept(source, -1, rows, [row.key for row in rows], [])
+        kept = _Kept(source, -1, self.listing.ask(view), rows, [row.key for row in rows], [])
+        self._kept[host] = kept
         for key, row in zip(kept.keys, rows, strict=True):
             self.items[key] = row
             self.worst[row.level] += 1
