@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from console.formatting import count, percent, short_bytes
 from console.panes.items import ItemsPane
-from console.panes.listing import Listing, Row, answer_of, vocabulary
+from console.panes.listing import Listing, Row, answer_of, finding_of, vocabulary
 from console.panes.listing_columns import (
     age_column,
     facts,
@@ -53,6 +53,7 @@ LISTING: Listing[ContainerFigures] = Listing(
     lacks="docker or podman",
     way='add the login to the group docker, or sudo = ["containers"] for the host in hosts.toml',
     every_s=_EVERY_S,
+    source=finding_of("containers"),
     ask=answer_of("containers"),
     rows=_rows,
     columns=(

@@ -18,6 +18,7 @@ from console.panes.database_activity import SessionList, SizeList, session_lines
 from console.panes.database_lists import ChunkList, InfoList, JobList, TableList
 from console.panes.database_requests import DatabaseRequests
 from console.panes.sections import SectionLine
+from console.widgets.columns import TableData
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
 from core.models import (
@@ -258,6 +259,11 @@ class DatabasePane(DatabaseRequests):
     def action_chunk(self, step: int) -> None:
         """Walk along the strip: the list has the newest first."""
         self.query_one(ChunkList).action_move(-step)
+
+    def table_data(self) -> TableData | None:
+        from console.panes.database_export import database_table
+
+        return database_table(self.section, self.view.database)
 
     @on(events.Click, "#db-strips")
     def _clicked(self, event: events.Click) -> None:

@@ -12,11 +12,30 @@ from textual.binding import Binding, BindingType
 from console.formatting import clean, moment
 from console.messages import HostWanted, Remark
 from console.panes.base import Pane
+from console.panes.query import Figure, Query, Vocabulary, complete, parse
+from console.widgets.columns import Column, TableData, table_data
 from console.widgets.filterbar import FilterBar
 from console.widgets.line import Line
 from console.widgets.linelist import LineList
 from console.widgets.severity import EVENT_GLYPHS, EVENT_LEVELS
 from core.models import EventLine, FleetView
+
+EVENTS: Vocabulary[EventLine] = Vocabulary(
+    {"age": Figure(lambda event, now: (now - event.ts).total_seconds(), "seconds", moves=True)},
+    {
+        "severity": lambda event: (event.severity,),
+        "source": lambda event: (event.source,),
+        "type": lambda event: (event.type,),
+    },
+    lambda event: (event.severity, event.type, event.source, event.text),
+)
+_COLUMNS: tuple[Column[EventLine], ...] = (
+    Column("time", "TIME", 15, lambda event: event.ts),
+    Column("severity", "SEVERITY", 10, lambda event: event.severity),
+    Column("source", "SOURCE", 16, lambda event: event.source),
+    Column("type", "TYPE", 12, lambda event: event.type),
+    Column("event", "EVENT", 20, lambda event: event.text),
+)
 
 
 class EventList(LineList):
@@ -57,7 +76,7 @@ class EventsPane(Pane):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.following = True
-        self._query = ""
+        self._query: Query[EventLine] = Query("")
 
     def compose(self) -> ComposeResult:
         yield EventList(id="event-list")
@@ -76,13 +95,15 @@ class EventsPane(Pane):
 
     def update_view(self, view: FleetView) -> None:
         super().update_view(view)
-        words = self._query.lower().split()
-        rows = [event for event in view.events if _kept(event, words)] if words else list(view.events)
+        query = self._query
+        rows = [event for event in view.events if query.keeps(event, self.now)] if query.terms else list(view.events)
         if rows != list(self.events.rows):
             self.events.set_rows(rows)
             self._to_newest()
-        if words:
-            self.query_one(FilterBar).note(f"{len(rows)} of {len(view.events)}")
+        if query.text:
+            wrong = next((each for each in query.mistakes if not each.open), None)
+            kept = f"{len(rows)} of {len(view.events)}"
+            self.query_one(FilterBar).note(kept, (wrong.start, wrong.text) if wrong else None)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._to_newest)  # only a laid-out list can scroll
@@ -116,20 +137,27 @@ class EventsPane(Pane):
 
     async def action_filter(self) -> None:
         bars = self.query(FilterBar)
-        bar = bars.first() if bars else FilterBar("words  !not  error")
+        bar = (
+            bars.first()
+            if bars
+            else FilterBar(
+                "words  !not  severity:error  source:web-01  age<10m",
+                lambda text: complete(text, EVENTS, self.view.events),
+            )
+        )
         if not bars:
             await self.mount(bar)
         bar.open()
 
     def close_inner(self) -> bool:
-        if not self._query:
+        if not self._query.text:
             return False
         self.query_one(FilterBar).action_clear()
         return True
 
     def on_filter_bar_changed(self, event: FilterBar.Changed) -> None:
         event.stop()
-        self._query = event.text
+        self._query = parse(event.text.strip(), EVENTS)
         self.update_view(self.view)
 
     def on_filter_bar_left(self, event: FilterBar.Left) -> None:
@@ -142,7 +170,5 @@ class EventsPane(Pane):
             return "", ""
         return f"{row.ts.isoformat()} {row.severity} {clean(row.source)}: {clean(row.text)}", "the event"
 
-
-def _kept(event: EventLine, words: list[str]) -> bool:
-    text = f"{event.severity} {event.type} {event.source} {event.text}".lower()
-    return all((word[1:] not in text) if word.startswith("!") and word[1:] else (word in text) for word in words)
+    def table_data(self) -> TableData | None:
+        return table_data("events", _COLUMNS, [row for row in self.events.rows if isinstance(row, EventLine)])

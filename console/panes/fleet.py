@@ -86,7 +86,7 @@ class FleetPane(ListPane):
         table.interval_s, table.now = self.interval_s, self.now
         table.loud = loud_hosts(view)
         self._set_rows()
-        self.keep_marks(set(table.hosts))
+        self.keep_marks(table.hosts)
         self._draw_preview()
 
     def _set_rows(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from console.formatting import DASH, count, long_bytes, percent, short_bytes
-from console.panes.listing import Answer, Listing, Row, answer_of, vocabulary
+from console.panes.listing import Answer, Listing, Row, answer_of, finding_of, vocabulary
 from console.panes.listing_columns import (
     age_column,
     facts,
@@ -63,6 +63,7 @@ DRIVES: Listing[DriveFigures] = Listing(
     lacks="smartctl (install smartmontools 7 or newer)",
     way='sudo = ["drives"] for the host in hosts.toml, and smartctl with NOPASSWD in its sudoers',
     every_s=_HOUR_S,
+    source=finding_of("drives"),
     ask=answer_of("drives"),
     rows=_drives,
     columns=(
@@ -122,7 +123,7 @@ def _array_answer(view: HostView) -> Answer:
     """mdstat wants no root and no tool: where drives are shut or not there, there is no array either."""
     told = answer_of("drives")(view)
     none = told.status in (SectionStatus.FORBIDDEN, SectionStatus.ABSENT)
-    return Answer(told.source, SectionStatus.OK, "") if none else told
+    return Answer(SectionStatus.OK) if none else told
 
 
 def _arrays(view: HostView) -> Iterable[Row[DriveFigures]]:
@@ -144,6 +145,7 @@ ARRAYS: Listing[DriveFigures] = Listing(
     lacks="md",
     way="let the login read /proc/mdstat",
     every_s=_HOUR_S,
+    source=finding_of("drives"),
     ask=_array_answer,
     rows=_arrays,
     columns=(
@@ -197,6 +199,7 @@ POOLS: Listing[tuple[PoolFigures, ZfsFigures]] = Listing(
     lacks="ZFS",
     way="allow zpool and zfs by sudo -n for the login",
     every_s=_ZFS_S,
+    source=finding_of("zfs"),
     ask=answer_of("zfs"),
     rows=_pools,
     columns=(

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 
-from console.formatting import age
+from console.formatting import age, clean
 from console.messages import HostWanted, Remark
 from console.panes.coverage import nothing, summary
 from console.panes.listing import Key, Listing, Row, Rows
@@ -114,7 +114,7 @@ class ItemsPane(ListPane):
         if not keys:
             table.set_nothing(nothing(rows, self.NOTHING, table.palette, table.size.width or 80))
         table.set_rows(keys)
-        self.keep_marks(set(rows.items))
+        self.keep_marks(rows.items)
         if self.filter_text:
             self.note(rows.query.mistakes)
         self._draw_note()
@@ -159,12 +159,12 @@ class ItemsPane(ListPane):
             pane.set_lines([])
             return
         look = pane.palette
-        host = next((view for view in self.view.hosts if view.host.name == row.host), None)
+        host = self.rows.view_of(row.host)
         lines = [self._title(row, host, look, room), *self.LISTINGS[self._place][1](row, room, look)]
         pane.set_lines(lines)
 
     def _title(self, row: Row[Any], host: HostView | None, look: Palette, width: int) -> Line:
-        line = Line().add(row.item, look.strong).add(f" on {row.host}", look.text)
+        line = Line().add(clean(row.item, 200), look.strong).add(f" on {clean(row.host)}", look.text)
         if host is not None:
             glyph, word = HOST_STATES[host.state]
             line.gap(2).add(f"{glyph} {word}", look.state(host.state))
@@ -264,7 +264,7 @@ class ItemsPane(ListPane):
 
     def copy_text(self) -> tuple[str, str]:
         item = self.selected_item
-        return ("", "") if item is None else (item[1], f"the name of the {self.rows.listing.one}")
+        return ("", "") if item is None else (clean(item[1]), f"the name of the {self.rows.listing.one}")
 
     def table_data(self) -> TableData | None:
         rows = self.rows

@@ -51,7 +51,6 @@ class Seen(NamedTuple):
 class Answer:
     """What a host said when it was asked for such rows: where they come from, and how that went."""
 
-    source: object  # the very object that the rows are made of: the same one makes the same rows
     status: SectionStatus | None  # None: nobody asked yet, or the host never answered
     detail: str = ""
 
@@ -66,6 +65,7 @@ class Listing(Generic[V]):
     lacks: str  # "docker or podman": what a host that has none of it is without
     way: str  # how to allow it, or to get it
     every_s: float  # between two looks: older data is marked
+    source: Callable[[HostView], object]  # the very object that the rows are made of: the same one, the same rows
     ask: Callable[[HostView], Answer]
     rows: Callable[[HostView], Iterable[Row[V]]]
     columns: tuple[Column[Row[V]], ...]
@@ -109,14 +109,19 @@ def _text_of_host(read: Callable[[HostView], Iterable[str]]) -> Callable[[Seen],
     return lambda seen: read(seen.view)
 
 
+def finding_of(kind: str) -> Callable[[HostView], object]:
+    """Return the finding that such rows are made of."""
+    return lambda view: view.findings.get(kind)
+
+
 def answer_of(kind: str) -> Callable[[HostView], Answer]:
     """Return how a host answered that collector."""
 
     def ask(view: HostView) -> Answer:
         found = view.findings.get(kind)
         if found is None:
-            return Answer(None, None)
-        return Answer(found, found.finding.status, found.finding.detail)
+            return Answer(None)
+        return Answer(found.finding.status, found.finding.detail)
 
     return ask
 
@@ -125,8 +130,15 @@ def answer_of(kind: str) -> Callable[[HostView], Answer]:
 class _Kept:
     source: object
     version: int
+    answer: Answer
     rows: list[Row[Any]]
+    keys: list[Key]
     keyed: list[tuple[SortKey, Key]]
+
+    @property
+    def told(self) -> tuple[Answer, bool]:
+        """What the coverage counts of it."""
+        return self.answer, bool(self.rows)
 
 
 @dataclass(slots=True)
@@ -167,7 +179,6 @@ class Rows:
         self.query: Query[Seen] = Query("")
         self.items: dict[Key, Row[Any]] = {}
         self.coverage = Coverage()
-        self.total = 0
         self.worst = [0, 0, 0]  # rows of each level
         self._kept: dict[str, _Kept] = {}
         self._order: list[Key] = []
@@ -191,41 +202,67 @@ class Rows:
         """Return every row with its host, filtered or not: what values there are to complete."""
         return [Seen(row, self._views[host]) for host, kept in self._kept.items() for row in kept.rows]
 
+    def view_of(self, host: str) -> HostView | None:
+        """Return the host's newest view."""
+        return self._views.get(host)
+
     def take(self, hosts: Sequence[HostView], now: datetime) -> list[Key]:
         """Take a newer view and return the keys of the rows kept, in order."""
-        listing, coverage, changed = self.listing, Coverage(), len(hosts) != len(self._kept)
-        filtered = bool(self.query.terms)
+        listing, changed = self.listing, len(hosts) != len(self._kept)
+        recount, filtered = changed, bool(self.query.terms)
         for view in hosts:
-            name = view.host.name
-            answer = listing.ask(view)
+            name, source = view.host.name, listing.source(view)
             kept = self._kept.get(name)
-            if kept is None or kept.source is not answer.source:
-                kept = self._kept[name] = _Kept(answer.source, -1, list(listing.rows(view)), [])
+            if kept is None or kept.source is not source:
+                before = None if kept is None else kept.told
+                kept = self._replace(view, source)
+                recount = recount or kept.told != before
             if kept.version < 0 or (filtered and (kept.version != view.version or self.query.moves)):
                 kept.version, changed = view.version, True
-                kept.keyed = self._keyed(kept.rows, view, now)
-            coverage.take(name, answer, len(kept.rows))
-        self.coverage = coverage
+                kept.keyed = self._keyed(kept, view, now)
         self._views = {view.host.name: view for view in hosts}
         if changed:
             self._settle()
+        if recount:
+            self.coverage = Coverage()
+            for view in hosts:
+                kept = self._kept[view.host.name]
+                self.coverage.take(view.host.name, kept.answer, len(kept.rows))
         return self._order
 
-    def _keyed(self, rows: list[Row[Any]], view: HostView, now: datetime) -> list[tuple[SortKey, Key]]:
+    def _replace(self, view: HostView, source: object) -> _Kept:
+        """Take the newer rows of one host in the place of its older ones."""
+        host, rows = view.host.name, list(self.listing.rows(view))
+        self._drop(host)
+        kept = _Kept(source, -1, self.listing.ask(view), rows, [row.key for row in rows], [])
+        self._kept[host] = kept
+        for key, row in zip(kept.keys, rows, strict=True):
+            self.items[key] = row
+            self.worst[row.level] += 1
+        return kept
+
+    def _drop(self, host: str) -> None:
+        if (kept := self._kept.pop(host, None)) is not None:
+            for key, row in zip(kept.keys, kept.rows, strict=True):
+                self.items.pop(key, None)
+                self.worst[row.level] -= 1
+
+    def _keyed(self, kept: _Kept, view: HostView, now: datetime) -> list[tuple[SortKey, Key]]:
         query, column, backwards = self.query, self.column, self.backwards
+        pairs = zip(kept.rows, kept.keys, strict=True)
         if query.terms:
-            rows = [row for row in rows if query.keeps(Seen(row, view), now)]
-        return [(column.key(row, backwards), row.key) for row in rows]
+            return [(column.key(row, backwards), key) for row, key in pairs if query.keeps(Seen(row, view), now)]
+        return [(column.key(row, backwards), key) for row, key in pairs]
 
     def _settle(self) -> None:
-        """Sort anew, and count."""
+        """Let go of hosts that went, and sort anew."""
         for gone in self._kept.keys() - self._views.keys():
-            del self._kept[gone]
+            self._drop(gone)
         keyed = [pair for kept in self._kept.values() for pair in kept.keyed]
         keyed.sort(reverse=self.column.reversed(self.backwards))
         self._order = [key for _sort, key in keyed]
-        self.items = {row.key: row for kept in self._kept.values() for row in kept.rows}
-        self.worst = [0, 0, 0]
-        for row in self.items.values():
-            self.worst[row.level] += 1
-        self.total = len(self.items)
+
+    @property
+    def total(self) -> int:
+        """Rows without a filter."""
+        return len(self.items)

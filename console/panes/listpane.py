@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -133,10 +133,10 @@ class ListPane(Pane):
             self.mount(line)
             line.say(text)
 
-    def keep_marks(self, known: set[Hashable]) -> None:
+    def keep_marks(self, known: Container[Hashable]) -> None:
         """Let go of marks whose rows are there no more."""
-        if not self.table.marked <= known:
-            self.table.marked &= known
+        if gone := {row for row in self.table.marked if row not in known}:
+            self.table.marked -= gone
             self._marks_changed()
 
     def action_compare(self) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from console.formatting import DASH, moment, span
 from console.panes.items import ItemsPane
-from console.panes.listing import Answer, Listing, Row, answer_of, vocabulary
+from console.panes.listing import Answer, Listing, Row, answer_of, finding_of, vocabulary
 from console.panes.listing_columns import age_column, facts, host_column, state_column, text
 from console.panes.query import Figure
 from console.widgets.columns import Cell, Column, Look
@@ -45,6 +45,7 @@ PROXIES: Listing[ProxyFigures] = Listing(
     lacks="SWAG folder (JUMPWATCH_SWAG_CONFIG_DIR says where it is)",
     way='let the login read the folder, or sudo = ["proxies"] for the host in hosts.toml',
     every_s=_EVERY_S,
+    source=finding_of("proxies"),
     ask=answer_of("proxies"),
     rows=_proxies,
     columns=(
@@ -131,6 +132,7 @@ CERTIFICATES: Listing[CertificateFigures] = Listing(
     lacks="certificate of SWAG, or nothing that reads one",
     way='allow openssl by sudo -n for the login, and sudo = ["proxies"] for the host in hosts.toml',
     every_s=_EVERY_S,
+    source=finding_of("proxies"),
     ask=_certificate_answer,
     rows=_certificates,
     columns=(

@@ -146,8 +146,8 @@ class _Reading(Generic[T]):
         if sign not in (":", "=", "!="):
             return self._wrong(start, f"{name} is a text: {name}:WORD, or {name}=WORD for all of it")
         if not value:
-            text = f"a word after {name}{sign}"
-            return self._open(start + len(name) + len(sign), text) if last else self._wrong(start, f"{text} is missing")
+            place, text = start + len(name) + len(sign), f"a word after {name}{sign}"
+            return self._open(place, text) if last else self._wrong(place, f"{text} is missing")
         wanted = (value,) if '"' in raw else tuple(part for part in value.split(",") if part)
         whole = sign != ":"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from console.formatting import short_bytes
 from console.panes.items import ItemsPane
-from console.panes.listing import Listing, Row, answer_of, vocabulary
+from console.panes.listing import Listing, Row, answer_of, finding_of, vocabulary
 from console.panes.listing_columns import age_column, facts, figure, host_column, size, state_column, text
 from console.panes.query import Figure
 from console.widgets.line import Line
@@ -39,6 +39,7 @@ LISTING: Listing[ServiceFigures] = Listing(
     lacks="systemd or OpenRC",
     way="let the login ask systemd",
     every_s=_EVERY_S,
+    source=finding_of("services"),
     ask=answer_of("services"),
     rows=_rows,
     columns=(

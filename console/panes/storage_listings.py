@@ -25,12 +25,12 @@ def _section(view: HostView, name: str, known: object) -> Answer:
     """How the frame's own section came out; a frame that does not tell is no answer yet."""
     sample = view.sample
     if sample is None:
-        return Answer(None, None)
+        return Answer(None)
     if known is not None:
-        return Answer(known, SectionStatus.OK)
+        return Answer(SectionStatus.OK)
     status = sample.sections.get(name)
     refused = "the login may not read it" if status is SectionStatus.FORBIDDEN else ""
-    return Answer(sample, None if status is SectionStatus.OK else status, refused)
+    return Answer(None if status is SectionStatus.OK else status, refused)
 
 
 def _filesystems(view: HostView) -> Iterable[Row[FilesystemFigures]]:
@@ -50,6 +50,7 @@ FILESYSTEMS: Listing[FilesystemFigures] = Listing(
     lacks="a filesystem of its own",
     way="let the login run df",
     every_s=_SAMPLE_S,
+    source=lambda view: view.sample and (view.sample.filesystems or view.sample),
     ask=lambda view: _section(view, "disk", view.sample.filesystems if view.sample else None),
     rows=_filesystems,
     columns=(
@@ -117,6 +118,7 @@ DISKS: Listing[DiskFigures] = Listing(
     lacks="a disk of its own",
     way="let the login read /proc/diskstats",
     every_s=_SAMPLE_S,
+    source=lambda view: view.sample and (view.sample.disks or view.sample),
     ask=lambda view: _section(view, "io", view.sample.disks if view.sample else None),
     rows=_disks,
     columns=(

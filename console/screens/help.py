@@ -20,7 +20,8 @@ _WORDS = (
     ("STATES", "● online   ▲ degraded   ✗ offline   ○ unknown   ◇ maintenance"),
     ("FIGURES", "– is not known (never zero); AGE turns yellow past 3 intervals, red past 6"),
     ("CHUNKS", "▓ compressed   ░ uncompressed   ▒ partial: newer rows   ▚ late: past its policy"),
-    ("FILTER", "words  !not  state:offline  tag:web  group:db  cpu>80  mem>=90  net>10m"),
+    ("FILTER", 'words  !not  -f fuzzy  state:offline,degraded  tag=web  unit:nginx  "two words"'),
+    ("", "cpu>80  disk>=90  age>60s  up<2d  net>10m  free<5g   tab completes"),
 )
 
 

@@ -62,6 +62,12 @@ def help_rows(screen: Screen[Any]) -> list[tuple[str, list[tuple[str, str]]]]:
 _LAST = {"Everywhere": 1, "Lists": 2}
 _GROUPS = {
     "FleetTable": "Lists",
+    "ItemTable": "Lists",
+    "FilterBar": "Filter",
+    "ContainersPane": "Containers",
+    "ServicesPane": "Services",
+    "StoragePane": "Storage",
+    "ProxiesPane": "Proxies",
     "LinesView": "Lists",
     "FleetPane": "Fleet",
     "HostPane": "Host",
