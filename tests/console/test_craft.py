@@ -120,8 +120,10 @@ def test_text_and_states_can_be_read_in_every_theme(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_every_theme_draws_all_panes_and_the_cursor_is_seen(name: str) -> None:
+async def test_every_theme_draws_all_panes_and_the_cursor_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     services = FakeServices(moving=False)
+    if name == "mono":
+        monkeypatch.setenv("NO_COLOR", "1")
     app = JumpwatchApp(services, Terminal(theme="mono", colour=name != "mono"), name)
     async with app.run_test(size=(100, 30)) as pilot:
         await until(pilot, lambda: bool(services.view.hosts))
