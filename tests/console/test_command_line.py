@@ -107,7 +107,7 @@ async def test_the_palette_lists_commands_and_hosts() -> None:
     async with running(size=(120, 40)) as (app, pilot, _services):
         await pilot.press("ctrl+p")
         await until(pilot, lambda: isinstance(app.screen, CommandPalette))
-        await until(pilot, lambda: "show Database" in screen_text(app))
+        await until(pilot, lambda: "show Database" in screen_text(app) and "host [NAME]" in screen_text(app))
         app.screen.query_one(Input).value = "host cache"
         await until(pilot, lambda: "host cache-01" in screen_text(app))
         await pilot.pause(0.3)
