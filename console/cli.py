@@ -87,6 +87,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add(
         config, "validate", "config:validate", "read all settings and say what is wrong with them", common, as_json=True
     )
+    _add(config, "keys", "config:keys", "the names of the keys that can be bound anew", common, as_json=True)
     _add(config, "schema", "config:schema", "print the settings' JSON Schema", common)
     return parser
 

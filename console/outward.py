@@ -59,7 +59,10 @@ class OutwardApp(App[None]):
         plain = glyphs == "ascii" or (glyphs == "auto" and not self.terminal.unicode)
         if plain != self._glyphs.enabled:
             self._glyphs.enabled = plain
-            self.refresh_css()
+            for screen in self.screen_stack:
+                for widget in (screen, *screen.query("*")):
+                    widget.notify_style_update()  # what is kept of it was drawn with the other glyphs
+                    widget.refresh()
         new = make_theme(self._suited(theme))
         if new.name != self.theme:
             self.register_theme(new)

@@ -1,4 +1,4 @@
-"""jumpwatch config: show, path, validate, schema."""
+"""jumpwatch config: show, path, validate, schema, keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from console.commands.output import plain, print_json
+from console.commands.output import plain, print_json, print_table, say
 from console.commands.setup import settings_from
 from console.formatting import clean
 from core.alerts.rules_file import load_rules
@@ -105,3 +105,25 @@ def _source(settings: ApplicationSettings, key: str) -> str:
         default = type(settings.database).model_fields[field].default
         return "default" if getattr(settings.database, field) == default else "database.url"
     return source
+
+
+def keys(args: argparse.Namespace) -> int:
+    """Print every binding that has a name, with its keys; exit code 2 where a wish of the file is refused."""
+    from console.screens.keymap import bindings, make_keymap
+
+    settings = settings_from(args)
+    known = bindings()
+    made = make_keymap(settings.keys, known)
+    rows = [(name, made.keys.get(name, each.key), each.description) for name, each in sorted(known.items())]
+    if args.json:
+        print_json(
+            {
+                "keys": [{"name": name, "keys": bound.split(","), "does": does} for name, bound, does in rows],
+                "problems": made.problems,
+            }
+        )
+    else:
+        print_table(("NAME", "KEYS", "DOES"), rows)
+    for problem in made.problems:
+        say(problem)
+    return 2 if made.problems else 0

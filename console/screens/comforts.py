@@ -178,6 +178,7 @@ class Comforts(Requests):
         if self._options is not None and self._ticks % _SAVE_EVERY == 0:
             self.services.remember(self.remembered())
         if self._greeting and self.services.view.role is not PollerRole.STARTING:
+            self._greeting = False
             self.run_worker(self._greet(), group="news")
 
     def _bind(self, options: ConsoleOptions) -> None:
@@ -213,7 +214,7 @@ class Comforts(Requests):
 
     async def _greet(self) -> None:
         """What is told once at the start: the guide on the very first, else what happened meanwhile."""
-        memory, self._greeting = self._memory, False
+        memory = self._memory
         if memory is not None and not memory.guided and not self.services.view.hosts:
             await self.action_guide()
         elif self._since is not None:

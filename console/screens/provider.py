@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
 from console.formatting import clean
 from console.screens.comforts import Comforts
@@ -37,7 +38,7 @@ class Commands(Provider):
         """Everything, while nothing is typed."""
         if (main := self.main) is not None:
             for text, what, run in self._rows(main):
-                yield DiscoveryHit(text, run, help=what)
+                yield DiscoveryHit(Content(text), run, text=text, help=what)
 
     async def search(self, query: str) -> Hits:
         """What matches."""
@@ -46,4 +47,5 @@ class Commands(Provider):
             return
         for text, what, run in self._rows(main):
             if (score := max(matcher.match(text), 0.6 * matcher.match(what))) > 0:
-                yield Hit(score, matcher.highlight(text), run, help=what)
+                shown = Content(text) if "[" in text else matcher.highlight(text)
+                yield Hit(score, shown, run, text=text, help=what)

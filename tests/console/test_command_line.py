@@ -107,7 +107,7 @@ async def test_the_palette_lists_commands_and_hosts() -> None:
     async with running(size=(120, 40)) as (app, pilot, _services):
         await pilot.press("ctrl+p")
         await until(pilot, lambda: isinstance(app.screen, CommandPalette))
-        await until(pilot, lambda: "show Database" in screen_text(app))
+        await until(pilot, lambda: "show Database" in screen_text(app) and "host [NAME]" in screen_text(app))
         app.screen.query_one(Input).value = "host cache"
         await until(pilot, lambda: "host cache-01" in screen_text(app))
         await pilot.pause(0.3)
@@ -122,3 +122,22 @@ async def test_quit_asks_by_command() -> None:
         await until(pilot, lambda: "Quit Jumpwatch?" in screen_text(app))
         text = screen_text(app)
         assert "history has a gap" in text and ("collect" in text or "detach" in text)
+
+
+async def test_commands_without_words_do_what_their_keys_do() -> None:
+    async with running() as (app, pilot, services):
+        for line, seen in (
+            ("help", "Keys"),
+            ("keys", "Host keys"),
+            ("write", "Leave read-only?"),
+            ("guide", "Three steps"),
+        ):
+            assert await app.main._run_command(line) is None
+            await until(pilot, lambda seen=seen: seen in screen_text(app))  # type: ignore[misc]
+            await pilot.press("escape")
+            await until(pilot, lambda: app.screen is app.main)
+        assert await app.main._run_command("pause") is None and services.paused
+        app.main.run_line("pause")
+        await until(pilot, lambda: not services.paused)
+        app.main.run_line("frobnicate everything")
+        await until(pilot, lambda: "no command frobnicate" in screen_text(app))

@@ -120,8 +120,10 @@ def test_text_and_states_can_be_read_in_every_theme(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_every_theme_draws_all_panes_and_the_cursor_is_seen(name: str) -> None:
+async def test_every_theme_draws_all_panes_and_the_cursor_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     services = FakeServices(moving=False)
+    if name == "mono":
+        monkeypatch.setenv("NO_COLOR", "1")
     app = JumpwatchApp(services, Terminal(theme="mono", colour=name != "mono"), name)
     async with app.run_test(size=(100, 30)) as pilot:
         await until(pilot, lambda: bool(services.view.hosts))
@@ -257,6 +259,12 @@ async def test_settings_that_change_are_taken_up_and_a_theme_by_hand_gives_way()
         await until(pilot, lambda: app.main._options is not None)
         await app.main._run_command("theme contrast")
         assert app.theme == "jumpwatch-contrast"
+        services.options = ConsoleOptions(glyphs="ascii")
+        app.main._tick()
+        await until(pilot, lambda: screen_text(app).isascii())
+        services.options = ConsoleOptions()
+        app.main._tick()
+        await until(pilot, lambda: "✗ offline" in screen_text(app))
         services.options = ConsoleOptions(theme="light", glyphs="ascii", keys={"fleet.sort": "o"})
         app.main._tick()
         await until(pilot, lambda: app.theme == "jumpwatch-light")

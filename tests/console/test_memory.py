@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from console import cli
 from console.composition.comfort import differences, host_changes, options_of
 from console.composition.early import early_theme
 from console.composition.memory import NAME, MemoryFile
@@ -119,6 +120,21 @@ def test_keys_of_the_file_are_taken_dotted_or_quoted(tmp_path: Path) -> None:
         file.write_text(f"[keys]\n{wrong}\n")
         with pytest.raises(ConfigurationError, match="must be a key or a list of keys"):
             load_settings(env={"HOME": str(tmp_path)}, config_file=file)
+
+
+def test_the_command_lists_the_names_and_says_what_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / "config.toml"
+    file.write_text('[keys]\nfleet.sort = "o"\n')
+    assert cli.main(["--config", str(file), "config", "keys"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["fleet.sort", "o", "sort"] in rows and any(row[0] == "main.help" for row in rows)
+    file.write_text('[keys]\nfleet.sotr = "o"\n')
+    assert cli.main(["--config", str(file), "config", "keys", "--json"]) == 2
+    said = capsys.readouterr()
+    assert "the nearest is fleet.sort" in json.loads(said.out)["problems"][0] and "fleet.sotr" in said.err
 
 
 def test_what_differs_is_told_by_name_alone(tmp_path: Path) -> None:

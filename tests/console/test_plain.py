@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TextIO
 
 import pytest
 
+from console import cli
 from console.plain import text
 from console.plain.program import PlainConsole
 from core.models import HostState
@@ -106,6 +108,36 @@ async def test_news_of_the_last_day() -> None:
     services.changes = Changes(now, now, (HostChange("web-01", HostState.ONLINE, HostState.OFFLINE, 2, now, "port"),))
     async with plain(services) as (said, keys):
         assert "web-01: offline, was online, 2 changes. port" in await ask(said, keys, "changes", "web-01")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "file", "wanted"),
+    [
+        (["--plain"], {}, "", "plain"),
+        (["demo", "--plain"], {}, "", "plain demo"),
+        ([], {"JUMPWATCH_CONSOLE_PLAIN": "true"}, "", "plain"),
+        ([], {}, "[console]\nplain = true\n", "plain"),
+        ([], {}, "[console]\nplain = false\n", "needs a terminal"),
+        ([], {"JUMPWATCH_CONSOLE_PLAIN": "false"}, "", "needs a terminal"),
+    ],
+)
+def test_who_asks_for_lines_gets_them_without_a_terminal(
+    arguments: list[str], variables: dict[str, str], file: str, wanted: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    config = tmp_path / ".config" / "jumpwatch" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(file)
+    ran: list[str] = []
+    monkeypatch.setattr(
+        "console.composition.run_plain", lambda _load, demo: ran.append("plain demo" if demo else "plain") or 0
+    )
+    code = cli.main(arguments)
+    assert ran == ([wanted] if wanted.startswith("plain") else [])
+    assert code == (0 if ran else 2) and (bool(ran) or wanted in capsys.readouterr().err)
 
 
 def test_hostile_words_stay_words() -> None:
