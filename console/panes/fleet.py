@@ -12,7 +12,7 @@ from textual.containers import Horizontal
 
 from console.messages import HostWanted, IntervalWanted, MaintenanceWanted, PollWanted, Remark
 from console.panes.base import Pane
-from console.panes.fleet_table import FleetTable
+from console.panes.fleet_table import AGE_STEP_S, FleetTable
 from console.panes.hostorder import HostOrder
 from console.panes.welcome import welcome
 from console.widgets.filterbar import FilterBar
@@ -43,6 +43,7 @@ class FleetPane(Pane):
         self._order = HostOrder()
         self._startup: tuple[str, ...] = ()
         self._preview: LinesView | None = None
+        self._shown: tuple[HostView | None, int] = (None, 0)
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="fleet-main"):
@@ -65,9 +66,10 @@ class FleetPane(Pane):
             self._say_nothing()
 
     def update_view(self, view: FleetView) -> None:
+        before = self.view.hosts
         super().update_view(view)
         table = self.table
-        table.hosts = {each.host.name: each for each in view.hosts}
+        table.take(before, view.hosts)
         table.interval_s, table.now = self.interval_s, self.now
         names = self._order.names(view.hosts)
         table.set_rows(names)
@@ -81,7 +83,9 @@ class FleetPane(Pane):
         super().tick(now)
         self.table.now = now
         self.table.refresh_dirty()
-        self._draw_preview()
+        if (shown := (self.selected, int(now.timestamp()) // AGE_STEP_S)) != self._shown:
+            self._shown = shown
+            self._draw_preview()
 
     def set_clock(self, utc: bool) -> None:
         super().set_clock(utc)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from console.panes.hostfilter import FIGURES, Predicate, parse
+from console.panes.keptorder import KeptOrder, Key
 from console.widgets.severity import STATE_RANK
 from core.models import HostView
 
-Key = tuple[float, ...]
 _UNKNOWN = (1.0, 0.0)
 
 
@@ -38,34 +38,24 @@ class HostOrder:
         self.query = ""
         self.remark = ""
         self._keep: Predicate | None = None
-        self._known: dict[str, tuple[int, Key | None]] = {}
+        self._kept = KeptOrder()
 
     def cycle(self) -> str:
         """Go to the next order and return its name."""
         names = list(ORDERS)
         self.order = names[(names.index(self.order) + 1) % len(names)]
-        self._known.clear()
+        self._kept.forget()
         return self.order
 
     def filter(self, query: str) -> None:
         """Take another filter; an empty one keeps all."""
         self.query = query.strip()
         self._keep, self.remark = parse(self.query) if self.query else (None, "")
-        self._known.clear()
+        self._kept.forget()
 
     def names(self, hosts: tuple[HostView, ...]) -> list[str]:
-        """Return the names of the hosts kept, in order."""
-        key_of, keep, known = ORDERS[self.order], self._keep, self._known
-        rows: list[tuple[Key, str]] = []
-        for view in hosts:
-            name = view.host.name
-            seen = known.get(name)
-            if seen is None or seen[0] != view.version:
-                key = key_of(view) if keep is None or keep(view) else None
-                seen = known[name] = (view.version, key)
-            if seen[1] is not None:
-                rows.append((seen[1], name))
-        rows.sort()
-        if len(known) > 2 * len(hosts) + 100:
-            known.clear()
-        return [name for _key, name in rows]
+        """Return the names of the hosts kept, in order; the same list as before where no host has moved."""
+        return self._kept.names(hosts, self._key)
+
+    def _key(self, view: HostView) -> Key | None:
+        return ORDERS[self.order](view) if self._keep is None or self._keep(view) else None

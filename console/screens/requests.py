@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.worker import WorkType
 
 from console.actions.operate import Operator
 from console.formatting import clean
@@ -45,7 +46,11 @@ class Requests(Screen[None]):
         raise NotImplementedError
 
     def on_plan_wanted(self, message: PlanWanted) -> None:
-        self.run_worker(self._plan(message), exit_on_error=True, group="plan", exclusive=True)
+        async def plan() -> None:  # not the coroutine itself: of two keys in haste the first would never be awaited
+            await self._plan(message)
+
+        work: WorkType[None] = plan
+        self.run_worker(work, exit_on_error=True, group="plan", exclusive=True)
 
     def on_maintenance_wanted(self, message: MaintenanceWanted) -> None:
         from console.screens.maintenance import MaintenanceDialog, ending

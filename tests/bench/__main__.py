@@ -8,7 +8,7 @@ from importlib import import_module
 
 from tests.bench.figures import report
 
-BENCHES = ("bus", "fleet", "ingest", "poll", "queries", "startup")
+BENCHES = ("bus", "fleet", "ingest", "poll", "queries", "startup", "ui")
 
 
 def main() -> int:
