@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import cairosvg
@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 
 from console.app import JumpwatchApp
 from console.composition.services import LiveServices
+from console.screens.tabs import TABS
 from core.config import load_settings
 from core.models import FleetView, HostState
 
@@ -54,14 +55,10 @@ async def main() -> None:
         await until(services, lambda v: (v.database.ratio or 0) > 2, "compressed chunks")
         await until(services, lambda v: any("compressed by the demo" in e.text for e in v.events), "the whole history")
         await until(services, lambda v: any(h.state is HostState.OFFLINE for h in v.hosts), "a host that dropped off")
-        steps: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
-            ("fleet", lambda: pilot.press("1")),
-            ("host", lambda: pilot.press("enter")),
-            ("database", lambda: pilot.press("5")),
-            ("drawer", lambda: pilot.press("w", "y", "tab", "j", "C")),
-        )
-        for name, step in steps:
-            await step()
+        ways = {"host": ("1", "enter")}  # the host under the cursor of the fleet; each other pane by its own key
+        steps = [(tab.name, ways.get(tab.name, (tab.key,))) for tab in TABS]
+        for name, keys in (*steps, ("drawer", ("5", "w", "y", "tab", "j", "C"))):
+            await pilot.press(*keys)
             await pilot.pause(2.5)
             await shoot(pilot, name)
         await pilot.press("escape", "ctrl+q")

@@ -23,7 +23,7 @@ from console.messages import (
     ShellWanted,
 )
 from console.panes.fleet_export import FLEET_COLUMNS
-from console.panes.fleet_table import FleetTable, loud_hosts
+from console.panes.fleet_table import AGE_STEP_S, FleetTable, loud_hosts
 from console.panes.hostfilter import HOSTS
 from console.panes.hostorder import ORDERS, HostOrder
 from console.panes.listpane import ListPane
@@ -58,6 +58,7 @@ class FleetPane(ListPane):
         self._order = HostOrder()
         self._startup: tuple[str, ...] = ()
         self._preview: LinesView | None = None
+        self._shown: tuple[HostView | None, int] = (None, 0)
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="fleet-main"):
@@ -80,13 +81,14 @@ class FleetPane(ListPane):
             self._say_nothing()
 
     def update_view(self, view: FleetView) -> None:
+        before = self.view.hosts
         super().update_view(view)
         table = self.table
-        table.hosts = {each.host.name: each for each in view.hosts}
+        table.take(before, view.hosts)
         table.interval_s, table.now = self.interval_s, self.now
         table.loud = loud_hosts(view)
         self._set_rows()
-        self.keep_marks(table.hosts)
+        self.keep_marks(table.hosts.keys())
         self._draw_preview()
 
     def _set_rows(self) -> None:
@@ -103,7 +105,9 @@ class FleetPane(ListPane):
             self._set_rows()
         self.table.now = now
         self.table.refresh_dirty()
-        self._draw_preview()
+        if (shown := (self.selected, int(now.timestamp()) // AGE_STEP_S)) != self._shown:
+            self._shown = shown
+            self._draw_preview()
 
     def set_clock(self, utc: bool) -> None:
         super().set_clock(utc)

@@ -24,6 +24,7 @@ _FIGURES = 3 * _PCT + _LOAD + 2 * _NET
 _FIXED = 1 + _STATE + 1 + _AGE + _FIGURES
 _GONE = (HostState.OFFLINE, HostState.UNKNOWN, HostState.MAINTENANCE)
 _FOUND, _FOUND_FROM = 5, 96  # failed units and updates, on a table so wide
+AGE_STEP_S = 5  # an age past two of these moves on in such steps: a calm fleet is not painted each second
 _SORTED = {
     "severity": "STATE",
     "name": "HOST",
@@ -69,8 +70,20 @@ class FleetTable(LineList):
         alerts = self.loud.get(view.host.name, 0)
         return view.version, age(seconds), self._old(view, seconds), row in self.marked, view.state, view.detail, alerts
 
+    def take(self, before: tuple[HostView, ...], hosts: tuple[HostView, ...]) -> None:
+        """Take the hosts of a newer view; of a large fleet most are the same as before."""
+        if len(before) == len(hosts) == len(self.hosts):
+            changed = [(old, new) for old, new in zip(before, hosts, strict=True) if old is not new]
+            if all(old.host.name == new.host.name for old, new in changed):
+                self.hosts.update((new.host.name, new) for _, new in changed)
+                return
+        self.hosts = {each.host.name: each for each in hosts}
+
     def _age_of(self, view: HostView) -> float | None:
-        return None if view.sample is None else (self.now - view.sample.ts).total_seconds()
+        if view.sample is None:
+            return None
+        seconds = (self.now - view.sample.ts).total_seconds()
+        return seconds if seconds < 2 * AGE_STEP_S else seconds // AGE_STEP_S * AGE_STEP_S
 
     def _old(self, view: HostView, seconds: float | None) -> int:
         if view.state is HostState.MAINTENANCE:

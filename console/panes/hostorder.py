@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from console.panes.hostfilter import FIGURES, HOSTS
+from console.panes.keptorder import KeptOrder, Key
 from console.panes.query import Query, parse
 from console.widgets.severity import STATE_RANK
 from core.models import HostView
 
-Key = tuple[float, ...]
 _UNKNOWN = (1.0, 0.0)
 
 
@@ -39,35 +39,32 @@ class HostOrder:
         self.order = "severity"
         self.backwards = False
         self.query: Query[HostView] = Query("")
-        self._known: dict[str, tuple[int, Key | None]] = {}
+        self._kept = KeptOrder()
+        self._turned: tuple[list[str], list[str]] = ([], [])  # an order, and the same from its end
 
     def cycle(self) -> str:
         """Go to the next order and return its name."""
         names = list(ORDERS)
         self.order, self.backwards = names[(names.index(self.order) + 1) % len(names)], False
-        self._known.clear()
+        self._kept.forget()
         return self.order
 
     def filter(self, text: str) -> None:
         """Take another filter; an empty one keeps all."""
         self.query = parse(text, HOSTS)
-        self._known.clear()
+        self._kept.forget()
 
     def names(self, hosts: tuple[HostView, ...], now: datetime) -> list[str]:
-        """Return the names of the hosts kept, in order."""
-        key_of, query, known = ORDERS[self.order], self.query, self._known
-        if query.moves:  # what passes changes with the clock alone
-            known.clear()
-        rows: list[tuple[Key, str]] = []
-        for view in hosts:
-            name = view.host.name
-            seen = known.get(name)
-            if seen is None or seen[0] != view.version:
-                key = key_of(view) if query.keeps(view, now) else None
-                seen = known[name] = (view.version, key)
-            if seen[1] is not None:
-                rows.append((seen[1], name))
-        rows.sort(reverse=self.backwards)
-        if len(known) > 2 * len(hosts) + 100:
-            known.clear()
-        return [name for _key, name in rows]
+        """Return the names of the hosts kept, in order; the same list as before where no host has moved."""
+        if self.query.moves:  # what passes changes with the clock alone
+            self._kept.forget()
+        key_of, query = ORDERS[self.order], self.query
+        if query.terms:
+            names = self._kept.names(hosts, lambda view: key_of(view) if query.keeps(view, now) else None)
+        else:
+            names = self._kept.names(hosts, key_of)
+        if not self.backwards:
+            return names
+        if self._turned[0] is not names:
+            self._turned = names, names[::-1]
+        return self._turned[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.worker import WorkType
 
 from console.actions.operate import Operator
 from console.formatting import clean
@@ -64,7 +65,12 @@ class Requests(TableRequests):
     def on_plan_wanted(self, message: PlanWanted) -> None:
         if self.refused():
             return
-        self.run_worker(self._plan(message), exit_on_error=True, group="plan", exclusive=True)
+
+        async def plan() -> None:  # not the coroutine itself: of two keys in haste the first would never be awaited
+            await self._plan(message)
+
+        work: WorkType[None] = plan
+        self.run_worker(work, exit_on_error=True, group="plan", exclusive=True)
 
     def on_maintenance_wanted(self, message: MaintenanceWanted) -> None:
         from console.screens.maintenance import MaintenanceDialog, ending

@@ -89,10 +89,15 @@ class Line:
 
     def strip(self, width: int, base: Style | None = None, over: Style | None = None) -> Strip:
         """Return a strip of exactly that width; ``base`` lies under the cells' styles, ``over`` upon them."""
-        strip = Strip(self.segments, self.width)
-        if base is not None:
-            strip = strip.apply_style(base)
-        strip = strip.adjust_cell_length(width, base)
-        if over is not None:
-            strip = Strip(list(Segment.apply_style(strip, None, over)), width)
-        return strip
+        if self.width > width:
+            strip = Strip(self.segments, self.width).adjust_cell_length(width)
+            segments, filled = list(strip), width
+        else:
+            segments, filled = self.segments, self.width
+        if filled < width:
+            segments = [*segments, Segment(" " * (width - filled), None)]
+        if base is not None or over is not None:  # one strip in the end: making one is most of the work
+            under = base or Style.null()
+            top = over or Style.null()
+            segments = [Segment(text, (under + style if style else under) + top) for text, style, _ in segments]
+        return Strip(segments, width)

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -63,6 +64,7 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         self._strips: dict[Hashable, tuple[Hashable, Strip]] = {}
         self._painted: dict[int, tuple[Hashable, Hashable]] = {}
         self._palette: Palette | None = None
+        self._base: Style | None = None
 
     # What a list says of its rows.
     def fingerprint(self, row: Hashable) -> Hashable:
@@ -105,12 +107,23 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         """The identity of the row under the cursor."""
         return self.rows[self.cursor] if 0 <= self.cursor < len(self.rows) else None
 
+    @property
+    def base(self) -> Style:
+        """The style under all rows; asking the style sheet for it costs as much as a row."""
+        if self._base is None:
+            self._base = self.rich_style
+        return self._base
+
+    def notify_style_update(self) -> None:
+        self._base = None
+        super().notify_style_update()
+
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self.forget())
 
     def forget(self) -> None:
         """Drop every kept strip and draw anew: theme, clock or columns changed."""
-        self._palette = None
+        self._palette = self._base = None
         self._strips.clear()
         self.refresh()
 
@@ -147,7 +160,7 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         width, header = self.size.width, int(self.HEADER)
-        base = self.rich_style
+        base = self.base
         if self.HEADER and y == 0 and (self.rows or not self.nothing):
             return self.draw_header(width).strip(width, base)
         index = self.scroll_offset.y + y - header

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from tests.bench.figures import report
 
-BENCHES = ("alerts", "bus", "fleet", "ingest", "poll", "queries", "replay", "startup")
+BENCHES = ("alerts", "bus", "fleet", "ingest", "poll", "queries", "replay", "startup", "ui")
 
 
 def main() -> int:
