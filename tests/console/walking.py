@@ -30,6 +30,7 @@ from console.services import ConsoleServices
 from tests.console.fake_services import FakeServices
 from tests.console.frozen import standing_still
 
+ENDLESS = frozenset(["follow_logs"])  # workers that live as long as their screen
 LIMIT_S = 60.0  # a press that is not done by then hangs
 Cells = list[list[tuple[str, Style]]]
 
@@ -154,7 +155,8 @@ class Walk:
         return all(p._message_queue.empty() and not p._next_callbacks for p in pumps)
 
     def _working(self) -> bool:
-        return any(w.state in (WorkerState.PENDING, WorkerState.RUNNING) for w in self.app.workers)
+        busy = (WorkerState.PENDING, WorkerState.RUNNING)
+        return any(w.state in busy and w.name not in ENDLESS for w in self.app.workers)
 
     # Places.
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 from console.screens.drawer import Drawer
 from console.screens.tabs import TABS
 from core.models import DatabaseView, FleetView, PollerRole, SecretRequest
+from tests.console.frozen import standing_still
 from tests.console.snapshots.picture import written
 from tests.console.walking import Cells, Recorded, Walk, walking
 
@@ -33,7 +34,8 @@ class Scene:
 
 def filled() -> Recorded:
     """A fleet with a host in each kind of trouble, keys to review, logins that ask."""
-    services = Recorded()
+    with standing_still():
+        services = Recorded()
     services.secrets = SECRETS
     services.notices = ("the demo runs on an embedded PostgreSQL: Node 20 is missing",)
     return services
