@@ -12,7 +12,6 @@ if TYPE_CHECKING:  # it is there before the first paint, pydantic is not
     from pydantic import SecretStr
 
     from core.models import (
-        AlertChange,
         HostPlot,
         LogFeed,
         LogSource,
@@ -143,8 +142,3 @@ class ConsoleServices(Protocol):
 
     async def changes_since(self, since: datetime) -> Changes:
         """Return what changed since then: states of hosts from the stored transitions, and what is new besides."""
-
-    async def alert_marks(
-        self, start: datetime, stop: datetime, host: str | None = None
-    ) -> Sequence[tuple[str, AlertChange]]:
-        """Return (host, step) pairs of alerts raised, worse and resolved in [start, stop), newest first."""

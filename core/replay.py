@@ -29,6 +29,7 @@ from core.models import (
 )
 from core.models.making import maker
 from core.storage import queries, timeline
+from core.storage.alerts import alerts_at
 from core.storage.engine import Database
 from core.storage.moments import Moment, moment
 from core.storage.past import PastFindings, histories
@@ -75,6 +76,7 @@ class ReplaySource:
             hosts=await self._views(live, then, max_age),
             events=tuple(_event(mark) for mark in then.marks),
             lag_s=None,
+            alerts=await alerts_at(self._database, at),
             polling=PollingView(),
             version=next(_versions),
             past=PastView(then.source, _note(then, max_age), whole=False),

@@ -202,13 +202,6 @@ class Alerting:
         """Return the alerts as they are shown."""
         return self._live.current().alerts
 
-    async def marks(
-        self, start: datetime, stop: datetime, host: str | None = None
-    ) -> tuple[tuple[str, AlertChange], ...]:
-        """Return the steps of alerts in [start, stop), for the time line; none where there is no database."""
-        database = self._database()
-        return () if database is None else await stored.marks(database, start, stop, host=host)
-
     async def acknowledge(self, keys: Sequence[str], note: str) -> None:
         """Say that these are known; stored before this returns."""
         now = self._clock.now()

@@ -281,6 +281,7 @@ class Replayer:
             live=False,
             hosts=view.hosts,
             events=view.events,
+            alerts=view.alerts,
             lag_s=None,
             polling=view.polling,
             version=view.version,

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from console.composition.running import Running
     from core.config import ApplicationSettings
     from core.models import (
-        AlertChange,
         HostPlot,
         LogFeed,
         LogSource,
@@ -249,6 +248,8 @@ class LiveServices:
 
     @property
     def replay(self) -> ReplayStatus:
+        from core.models import ReplayStatus
+
         return self._running.replay.status if self._running else ReplayStatus()
 
     def go_to(self, at: datetime | None, step: timedelta) -> None:
@@ -268,11 +269,6 @@ class LiveServices:
 
     def ssh_argv(self, host: str) -> tuple[str, ...]:
         return self._ready().reach.ssh_argv(host)
-
-    async def alert_marks(
-        self, start: datetime, stop: datetime, host: str | None = None
-    ) -> Sequence[tuple[str, AlertChange]]:
-        return await self._ready().alerts.marks(start, stop, host)
 
     def _ready(self) -> Running:
         if self._running is None:

@@ -45,12 +45,6 @@ CROSS JOIN LATERAL (
 _AT = text("""
 SELECT * FROM alerts WHERE raised <= :at AND (resolved IS NULL OR resolved > :at) ORDER BY raised DESC LIMIT :most
 """)
-_MARKS = text("""
-SELECT host, key, ts, change, severity, text, actor, note FROM alert_changes
-WHERE ts >= :start AND ts < :stop AND change = ANY(CAST(:changes AS text[]))
-  AND (CAST(:host AS text) IS NULL OR host = :host)
-ORDER BY ts DESC, change_id DESC LIMIT :most
-""")
 _SAID = text("""
 SELECT key, raised, acked, silenced, silenced_until, body FROM alerts
 WHERE resolved IS NULL OR silenced_until > :now
@@ -92,22 +86,6 @@ def _as_of(alert: Alert, at: datetime) -> Alert:
         last = alert.changes[-1]
         alert = replace(alert, text=last.text, severity=last.severity, updated=last.ts, forecast="", value=None)
     return replace(alert, resolved=None, hidden="")
-
-
-async def marks(
-    database: Database,
-    start: datetime,
-    stop: datetime,
-    *,
-    host: str | None = None,
-    changes: Sequence[str] = ("raised", "worse", "resolved"),
-    most: int = 2000,
-) -> tuple[tuple[str, AlertChange], ...]:
-    """Return (host, step) pairs in [start, stop), newest first, at most ``most``; ``host`` None: of all."""
-    bounds = {"start": start, "stop": stop, "host": host, "changes": list(changes), "most": most}
-    async with database.connect("read the marks of alerts") as connection:
-        rows = (await connection.execute(_MARKS, bounds)).all()
-    return tuple((row.host, _change(row)) for row in rows)
 
 
 async def said(database: Database, now: datetime) -> dict[tuple[str, datetime], dict[str, Any]]:

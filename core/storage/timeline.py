@@ -35,6 +35,10 @@ MARKS: tuple[str, ...] = (
     FROM audit i LEFT JOIN audit o ON o.audit_id = i.audit_id AND o.phase = 'outcome'
     WHERE i.phase = 'intent' AND i.ts > $1 AND i.ts <= $2
     """,
+    """
+    SELECT c.ts, 'alert', c.severity, c.host, concat(c.change, ': ', c.text)
+    FROM alert_changes c WHERE c.change IN ('raised', 'worse') AND c.ts > $1 AND c.ts <= $2
+    """,
 )
 _ALL = " UNION ALL ".join(MARKS)
 # What a person is called for: alerts, and hosts that went offline or degraded.

@@ -11,7 +11,6 @@ from pydantic import SecretStr
 from console.services import Post, Progress
 from core.exceptions import BusinessLogicError, ValidationError
 from core.models import (
-    AlertChange,
     FleetView,
     HostKeyReview,
     HostPlot,
@@ -286,9 +285,3 @@ class FakeServices:
         if self.changes is None:
             raise BusinessLogicError("the database is not connected")
         return self.changes
-
-    async def alert_marks(
-        self, start: datetime, stop: datetime, host: str | None = None
-    ) -> list[tuple[str, AlertChange]]:
-        steps = [(alert.host, change) for alert in self.alerts for change in alert.changes]
-        return [(name, step) for name, step in steps if start <= step.ts < stop and host in (None, name)]

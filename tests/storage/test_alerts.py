@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from core.models import Alert, AlertChange, FilesystemFigures
+from core.models import Alert, AlertChange, FilesystemFigures, MarkKind
 from core.models.alerts import alert_key
 from core.storage import alerts as stored
-from core.storage import rollups
+from core.storage import rollups, timeline
 from core.storage.engine import Database
 from core.storage.fill_levels import fill_levels
 from core.storage.ingest import Ingest
@@ -66,10 +66,12 @@ async def test_a_moment_of_the_past_shows_what_stood_then(database: Database) ->
     assert early.loud and [change.change for change in early.changes] == ["raised"] and not early.note
     (late,) = await stored.alerts_at(database, NOW - 1.5 * HOUR)
     assert late.state == "acknowledged" and late.note == "known"
-    marks = await stored.marks(database, NOW - 4 * HOUR, NOW)
-    assert [(host, change.change) for host, change in marks] == [("web1", "resolved"), ("web1", "raised")]
-    assert await stored.marks(database, NOW - 4 * HOUR, NOW, host="db1") == ()
-    assert len(await stored.marks(database, NOW - 2.5 * HOUR, NOW, changes=("acknowledged",))) == 1
+    marks, _ = await timeline.marks(database, NOW - 4 * HOUR, NOW)
+    assert [(m.kind, m.host, m.severity, m.text.partition(":")[0]) for m in marks] == [
+        (MarkKind.ALERT, "web1", one.severity, "raised")
+    ]
+    found = await timeline.mark_beside(database, NOW, later=False, loud=True)
+    assert found == marks[0] and await timeline.mark_beside(database, NOW, later=True) is None
 
 
 async def test_how_full_it_was_is_read_from_rollups_and_raw_rows(database: Database) -> None:
