@@ -29,7 +29,8 @@ class OutwardApp(App[None]):
 
     def __init__(self, terminal: Terminal | None = None, theme: str = "") -> None:
         super().__init__()
-        self.terminal = terminal or Terminal()
+        # Textual has read NO_COLOR: it holds too where nobody looked at the terminal.
+        self.terminal = terminal or (Terminal("mono", colour=False) if self.no_color else Terminal())
         self._told_at: float | None = None
         first = make_theme(self._suited(theme or "auto"))
         self._glyphs = AsciiGlyphs(enabled=not self.terminal.unicode)

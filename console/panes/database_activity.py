@@ -117,6 +117,7 @@ def _nobody(activity: ActivityView | None, database: DatabaseView) -> str:
 class SizeList(InfoList):
     """Tables by size, with what upkeep they want."""
 
+    OPENS = False
     infos: dict[str, RelationInfo]
 
     def fingerprint(self, row: Hashable) -> Hashable:

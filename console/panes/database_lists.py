@@ -31,6 +31,7 @@ def change(before: int | None, after: int | None) -> str:
 class TableList(InfoList):
     """Hypertables with totals and policies."""
 
+    OPENS = False
     infos: dict[str, HypertableInfo]
 
     def fingerprint(self, row: Hashable) -> Hashable:
@@ -126,7 +127,6 @@ class ChunkList(InfoList):
 class JobList(InfoList):
     """Background jobs with their last and next run."""
 
-    OPENS = False
     infos: dict[int, JobInfo]
 
     def fingerprint(self, row: Hashable) -> Hashable:

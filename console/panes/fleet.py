@@ -238,7 +238,7 @@ class FleetPane(ListPane):
 
     async def recall(self, layout: Mapping[str, str]) -> None:
         if (order := layout.get("sort")) in ORDERS:
-            self._order.order = order
+            self._order.sort_by(order)
             self._resort()
         if query := layout.get("filter", ""):
             await self.set_filter(query)

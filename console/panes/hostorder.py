@@ -45,9 +45,13 @@ class HostOrder:
     def cycle(self) -> str:
         """Go to the next order and return its name."""
         names = list(ORDERS)
-        self.order, self.backwards = names[(names.index(self.order) + 1) % len(names)], False
-        self._kept.forget()
+        self.sort_by(names[(names.index(self.order) + 1) % len(names)])
         return self.order
+
+    def sort_by(self, order: str) -> None:
+        """Take that order, from its worst end."""
+        self.order, self.backwards = order, False
+        self._kept.forget()
 
     def filter(self, text: str) -> None:
         """Take another filter; an empty one keeps all."""

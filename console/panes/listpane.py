@@ -51,13 +51,13 @@ class ListPane(Pane):
 
     HINT: ClassVar[str] = 'words  !not  -f fuzzy  state:offline  tag:web  cpu>80  age>60s  "two words"'
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter", key_display="/", id="list.filter"),
-        Binding("s", "sort", "sort", id="list.sort"),
-        Binding("v", "turn", "reverse order", show=False, id="list.turn"),
-        Binding("space", "mark", "mark", id="list.mark"),
-        Binding("A", "mark_all", "mark all shown, or none", show=False, id="list.mark_all"),
-        Binding("c", "compare", "compare the marked hosts", show=False, id="list.compare"),
-        Binding("r", "poll", "poll now", id="list.poll"),
+        Binding("slash", "filter", "filter", key_display="/", id="rows.filter"),
+        Binding("s", "sort", "sort", id="rows.sort"),
+        Binding("v", "turn", "reverse order", show=False, id="rows.turn"),
+        Binding("space", "mark", "mark", id="rows.mark"),
+        Binding("A", "mark_all", "mark all shown, or none", show=False, id="rows.mark_all"),
+        Binding("c", "compare", "compare the marked hosts", show=False, id="rows.compare"),
+        Binding("r", "poll", "poll now", id="rows.poll"),
     ]
 
     # What the pane says of its list.

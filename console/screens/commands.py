@@ -161,7 +161,7 @@ def table() -> tuple[Command, ...]:
 
 
 def live_commands(live: Sequence[ActiveBinding], taken: Iterable[str]) -> tuple[Command, ...]:
-    """Return what the keys live at the moment do, as commands named by their binding's id: fleet.sort is ``sort``."""
+    """Return what the keys live at the moment do, as commands named by their binding's id: rows.sort is ``sort``."""
     names = set(taken)
     found: dict[str, Command] = {}
     for each in live:

@@ -70,6 +70,11 @@ class CompareScreen(Cover[str]):
         self.query_one("#compare-title", Static).update(f"{len(self._hosts)} hosts side by side{place}")
         note = f"{apart} rows differ: ▲ highest  ▼ lowest  ≠ another text   d differences alone   ←→ hosts   esc closes"
         self.query_one("#compare-note", Static).update(note)
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where all hosts fit there are no further ones."""
+        return len(self.shown) < len(self._hosts) if action == "shift" else super().check_action(action, parameters)
 
     def action_shift(self, step: int) -> None:
         self._first += step

@@ -75,6 +75,7 @@ class Drawer(Cover[None]):
             self._note("w leaves read-only")
         else:
             self._note("nothing is changed" if plan.refused else DRY)
+        self.refresh_bindings()
         self.call_after_refresh(self._draw)
 
     def _note(self, text: str) -> None:
@@ -144,9 +145,21 @@ class Drawer(Cover[None]):
             self._note(f"{note}; o shows the answers" if operation.outcome.results else note)
             if operation.plan.request.action == "host.run" and self.is_current:
                 self.action_answers()  # they are what it was run for
+        self.refresh_bindings()
         self._draw()
 
     # Keys.
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Tell which keys have something to act on: what runs, answers, a plan that read-only refuses."""
+        operation = self.operation
+        if action == "stop":
+            return operation.running and operation.cut is not None
+        if action == "answers":
+            return operation.outcome is not None and bool(operation.outcome.results)
+        if action == "unlock":
+            return by_read_only(operation.plan)
+        return super().check_action(action, parameters)
+
     def action_close(self) -> None:
         self.dismiss()
 

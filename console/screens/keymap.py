@@ -15,6 +15,7 @@ from console.screens.tabs import TABS
 
 _EVERYWHERE = ("app", "main", "tab")
 _SHARED = ("list", "sheet")
+_ROWS = ("rows", "fleet", "items")  # panes around one list over the fleet
 _TYPED = ("filter", "command")  # live while text is typed: their keys are apart
 _MODIFIERS = ("ctrl", "shift", "alt", "super", "meta", "hyper")
 _NAMED = frozenset(key.value for key in Keys) | frozenset(KEY_NAME_REPLACEMENTS.values())
@@ -77,13 +78,14 @@ def make_keymap(wishes: Mapping[str, str], known: Mapping[str, Binding]) -> Keym
 
 def _clash(taken: Mapping[str, str], known: Mapping[str, Binding]) -> tuple[str, str, str] | None:
     """Return (wish, key, the other binding) of the first wish that takes a key from a binding live beside it."""
-    now = {name: set(_split(taken.get(name) or _default(binding))) for name, binding in known.items()}
+    first = {name: set(_split(binding.key)) for name, binding in known.items()}
+    now = {name: set(_split(taken[name])) if name in taken else keys for name, keys in first.items()}
     for wish in taken:
         own = wish.partition(".")[0] + "."
         for other, keys in sorted(now.items(), key=lambda each: not each[0].startswith(own)):
             if other == wish or not _beside(wish, other) or _same(known[wish], known[other]):
                 continue
-            if shared := now[wish] & keys:
+            if shared := (now[wish] & keys) - (first[wish] & first[other]):  # what both have from the start takes turns
                 return wish, min(shared), other
     return None
 
@@ -93,6 +95,8 @@ def _beside(one: str, other: str) -> bool:
     a, b = one.partition(".")[0], other.partition(".")[0]
     if a in _TYPED or b in _TYPED:
         return a == b
+    if a in _ROWS and b in _ROWS:
+        return "rows" in (a, b) or a == b
     return a == b or a in _EVERYWHERE or b in _EVERYWHERE or a in _SHARED or b in _SHARED
 
 
@@ -100,10 +104,6 @@ def _same(one: Binding, other: Binding) -> bool:
     """Whether one is the other's nearer form: poll this host, poll all; a list's enter, the fleet's enter."""
     name, like = (one.id or "").partition(".")[2], (other.id or "").partition(".")[2]
     return name == like or {one.id, other.id} in ({"main.back", "host.leave"}, {"main.leave", "host.leave"})
-
-
-def _default(binding: Binding) -> str:
-    return binding.key
 
 
 def _split(text: str) -> list[str]:

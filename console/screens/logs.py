@@ -38,6 +38,7 @@ def severity(record: LogRecord) -> tuple[str, str, int]:
 class LogList(LineList):
     """One line a record."""
 
+    OPENS = False  # the whole of it stands below
     utc = True
 
     def fingerprint(self, row: Hashable) -> Hashable:
@@ -156,6 +157,7 @@ class LogScreen(Cover[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         self.call_after_refresh(self._take)
+        self.call_after_refresh(self._tell)
 
     @on(LineList.Moved)
     def _moved(self, event: LineList.Moved) -> None:

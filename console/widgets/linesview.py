@@ -64,7 +64,7 @@ class LinesView(ScrollView, can_focus=False, inherit_bindings=False):
         before, self._lines = self._lines, strips
         if len(strips) != len(before):
             self.virtual_size = Size(width, len(strips))
-            self.refresh()
+            self.refresh(layout=self.styles.is_auto_height)
             return
         first = self.scroll_offset.y
         for y in range(self.size.height):

@@ -15,6 +15,7 @@ from core.models import (
     HostKeyReview,
     HostPlot,
     HostResult,
+    HostState,
     LogFeed,
     LogRecord,
     LogSource,
@@ -29,7 +30,7 @@ from core.models import (
     SecretRequest,
     WriterStats,
 )
-from core.models.console import Changes, ConsoleOptions, Memory
+from core.models.console import Changes, ConsoleOptions, HostChange, Memory
 from tests.console.fake_alerts import make_alerts
 from tests.console.fake_database import make_chunks, make_database, partitions
 from tests.console.fake_findings import found
@@ -285,3 +286,23 @@ class FakeServices:
         if self.changes is None:
             raise BusinessLogicError("the database is not connected")
         return self.changes
+
+
+def make_changes(names: Sequence[str]) -> Changes:
+    """Return what went on over the last day: every third host is in another state than it was."""
+    now = datetime.now(UTC)
+    states = (HostState.OFFLINE, HostState.DEGRADED, HostState.ONLINE)
+    hosts = tuple(
+        HostChange(name, states[place - 1], states[place], place + 1, now - timedelta(hours=place + 1), "no answer")
+        for place, name in enumerate(names[::3][:3])
+    )
+    return Changes(now - timedelta(days=1), now, hosts, ("1 host key to be looked at",))
+
+
+def make_log(lines: int = 60) -> tuple[LogRecord, ...]:
+    """Return a log of more than a screen, a line in five of them bad."""
+    now = datetime.now(UTC)
+    return tuple(
+        LogRecord(each, now - timedelta(seconds=lines - each), 3 if each % 5 == 0 else 6, "nginx", f"line {each}")
+        for each in range(lines)
+    )

@@ -216,7 +216,7 @@ async def test_poll_pause_and_interval() -> None:
 
 async def test_keys_can_be_remapped() -> None:
     async with running() as (app, pilot, _services):
-        app.set_keymap({"list.sort": "o"})
+        app.set_keymap({"rows.sort": "o"})
         await pilot.press("o")
         await pilot.pause()
         assert table(app).order == "name"

@@ -33,7 +33,7 @@ KEYS = ("1", "2", "4", "5")
 # Keys.
 async def test_a_key_bound_anew_works_and_help_and_hints_follow() -> None:
     services = FakeServices(moving=False)
-    services.options = ConsoleOptions(keys={"fleet.sort": "o", "main.help": "f1", "fleet.filter": "ctrl+f"})
+    services.options = ConsoleOptions(keys={"rows.sort": "o", "main.help": "f1", "rows.filter": "ctrl+f"})
     async with running(services, size=(120, 40)) as (app, pilot, _):
         await until(pilot, lambda: bool(app._keymap))
         before = table(app).order
@@ -52,7 +52,7 @@ async def test_a_key_bound_anew_works_and_help_and_hints_follow() -> None:
 
 async def test_two_bindings_may_change_places() -> None:
     services = FakeServices(moving=False)
-    services.options = ConsoleOptions(keys={"fleet.sort": "space", "fleet.mark": "s"})
+    services.options = ConsoleOptions(keys={"rows.sort": "space", "rows.mark": "s"})
     async with running(services) as (app, pilot, _):
         await until(pilot, lambda: bool(app._keymap))
         order, host = table(app).order, table(app).current
@@ -64,11 +64,11 @@ async def test_two_bindings_may_change_places() -> None:
 
 def test_wishes_that_cannot_be_say_why_and_the_way_out() -> None:
     known = bindings()
-    assert {"fleet.sort", "main.pause", "list.down", "database.compress", "tab.fleet", "app.quit"} <= set(known)
+    assert {"rows.sort", "main.pause", "list.down", "database.compress", "tab.fleet", "app.quit"} <= set(known)
     made = make_keymap(
         {
-            "fleet.srot": "o",
-            "fleet.sort": "r",  # fleet.poll has it
+            "rows.srot": "o",
+            "rows.sort": "r",  # rows.poll has it
             "main.pause": "j",  # a list moves by it
             "main.copy": "ctlr+y",
             "host.next": "f9",
@@ -78,8 +78,8 @@ def test_wishes_that_cannot_be_say_why_and_the_way_out() -> None:
     )
     assert made.keys == {"host.next": "f9", "host.previous": "ctrl+shift+b,f10"}
     told = "\n".join(made.problems)
-    assert "fleet.srot: there is no such binding; the nearest is fleet.sort" in told
-    assert "fleet.sort wants r, which fleet.poll (poll now) has" in told
+    assert "rows.srot: there is no such binding; the nearest is rows.sort" in told
+    assert "rows.sort wants r, which rows.poll (poll now) has" in told
     assert "main.pause wants j, which" in told and "down" in told
     assert "there is no key ctlr+y" in told
     assert len(made.problems) == 4
@@ -265,7 +265,7 @@ async def test_settings_that_change_are_taken_up_and_a_theme_by_hand_gives_way()
         services.options = ConsoleOptions()
         app.main._tick()
         await until(pilot, lambda: "✗ offline" in screen_text(app))
-        services.options = ConsoleOptions(theme="light", glyphs="ascii", keys={"fleet.sort": "o"})
+        services.options = ConsoleOptions(theme="light", glyphs="ascii", keys={"rows.sort": "o"})
         app.main._tick()
         await until(pilot, lambda: app.theme == "jumpwatch-light")
         assert screen_text(app).isascii()

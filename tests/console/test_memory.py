@@ -112,11 +112,11 @@ def test_the_first_paint_knows_the_theme(tmp_path: Path) -> None:
 # The file's table of keys, and what a change of the settings tells.
 def test_keys_of_the_file_are_taken_dotted_or_quoted(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
-    file.write_text('[keys]\nfleet.sort = "o"\n"main.pause" = ["f5", "ctrl+p"]\n[keys.host]\nnext = ","\n')
+    file.write_text('[keys]\nrows.sort = "o"\n"main.pause" = ["f5", "ctrl+p"]\n[keys.host]\nnext = ","\n')
     settings = load_settings(env={"HOME": str(tmp_path)}, config_file=file)
-    assert settings.keys == {"fleet.sort": "o", "main.pause": "f5,ctrl+p", "host.next": ","}
+    assert settings.keys == {"rows.sort": "o", "main.pause": "f5,ctrl+p", "host.next": ","}
     assert options_of(settings, demo=False).keys == settings.keys
-    for wrong in ("fleet.sort = 5", 'x = ""', "x = []", 'x = ["a", 1]', "x = true"):
+    for wrong in ("rows.sort = 5", 'x = ""', "x = []", 'x = ["a", 1]', "x = true"):
         file.write_text(f"[keys]\n{wrong}\n")
         with pytest.raises(ConfigurationError, match="must be a key or a list of keys"):
             load_settings(env={"HOME": str(tmp_path)}, config_file=file)
@@ -127,14 +127,14 @@ def test_the_command_lists_the_names_and_says_what_is_refused(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     file = tmp_path / "config.toml"
-    file.write_text('[keys]\nfleet.sort = "o"\n')
+    file.write_text('[keys]\nrows.sort = "o"\n')
     assert cli.main(["--config", str(file), "config", "keys"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["fleet.sort", "o", "sort"] in rows and any(row[0] == "main.help" for row in rows)
-    file.write_text('[keys]\nfleet.sotr = "o"\n')
+    assert ["rows.sort", "o", "sort"] in rows and any(row[0] == "main.help" for row in rows)
+    file.write_text('[keys]\nrows.sotr = "o"\n')
     assert cli.main(["--config", str(file), "config", "keys", "--json"]) == 2
     said = capsys.readouterr()
-    assert "the nearest is fleet.sort" in json.loads(said.out)["problems"][0] and "fleet.sotr" in said.err
+    assert "the nearest is rows.sort" in json.loads(said.out)["problems"][0] and "rows.sotr" in said.err
 
 
 def test_what_differs_is_told_by_name_alone(tmp_path: Path) -> None:
@@ -143,12 +143,12 @@ def test_what_differs_is_told_by_name_alone(tmp_path: Path) -> None:
     file.write_text("")
     old = load_settings(env=env, config_file=file)
     file.write_text(
-        '[console]\ntheme = "light"\n[keys]\nfleet.sort = "o"\n[polling]\ninterval_s = 5\n'
+        '[console]\ntheme = "light"\n[keys]\nrows.sort = "o"\n[polling]\ninterval_s = 5\n'
         '[database]\nurl = "postgresql://me:hunter2@h/d"\n'
     )
     new = load_settings(env=env, config_file=file)
     changed = differences(old, new)
-    assert {"console.theme", "keys.fleet.sort", "polling.interval_s", "database.url"} <= set(changed)
+    assert {"console.theme", "keys.rows.sort", "polling.interval_s", "database.url"} <= set(changed)
     assert "hunter2" not in " ".join(changed)
     assert differences(new, new) == []
 

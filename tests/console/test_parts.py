@@ -193,7 +193,7 @@ def test_the_order_kept_is_the_order_made_anew(by: str, query: str) -> None:
             del hosts[7]
         anew = HostOrder()
         for order in (kept, anew):
-            if order.order != by or order.query != query:
-                order.order = by
+            if order.order != by or order.query.text != query:
+                order.sort_by(by)
                 order.filter(query)
-        assert kept.names(tuple(hosts)) == anew.names(tuple(hosts)), step
+        assert kept.names(tuple(hosts), NOW) == anew.names(tuple(hosts), NOW), step

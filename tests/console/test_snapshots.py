@@ -24,7 +24,6 @@ from tests.console.snapshots.scenes import (
     Scene,
     filled,
     path,
-    routes,
     scenes,
     shots,
 )
@@ -32,6 +31,9 @@ from tests.console.walking import Recorded, walking
 
 # Screens that no key leads to.
 ELSEWHERE = {"MainScreen": "it holds the panes", "TooSmall": "test_screen makes the terminal small"}
+
+FRAME = "│╭╰"
+UNFRAMED = dict.fromkeys(map(ord, "│╭╮╰╯─▁▂▃▄▅▆▇█"), " ")  # with the scrollbar's ends
 
 
 @pytest.mark.parametrize("scene", scenes(), ids=lambda scene: scene.name)
@@ -47,22 +49,36 @@ async def test_the_picture_is_the_stored_one(scene: Scene) -> None:
     assert not said, "\n".join(said)
 
 
-@pytest.mark.parametrize("scene", scenes(), ids=lambda scene: scene.name)
+def one_drawer() -> list[Scene]:
+    """The scenes, but one drawer for all: they differ in the plan alone."""
+    drawers = [scene for scene in scenes() if scene.name.startswith("screen-Drawer-")]
+    return [scene for scene in scenes() if scene not in drawers[1:]]
+
+
+@pytest.mark.parametrize("scene", one_drawer(), ids=lambda scene: scene.name)
 async def test_without_colour_it_says_the_same(scene: Scene) -> None:
     for size, cells in (await shots(scene, SIZES[:1], no_colour=True)).items():
         assert not list(coloured(cells))
         stored = path(scene.name, size).read_text(encoding="utf-8").split("\n\n")[0].splitlines()
-        assert ["|" + "".join(text for text, _ in row).rstrip() for row in cells] == stored
+        rows = ["|" + "".join(text for text, _ in row).rstrip() for row in cells]
+        framed = [row for row in rows if row[1:2] in FRAME]
+        if len(framed) < len(rows) - 2:
+            assert rows == stored
+            continue
+        # Without a ground of its own a dialog has a frame, and by that much less room: what it says is said there too.
+        coloured_words = set(" ".join(stored).translate(UNFRAMED).split())
+        assert set(" ".join(rows).translate(UNFRAMED).split()) <= coloured_words
 
 
 def test_there_is_a_picture_of_all_and_of_nothing_else() -> None:
-    wanted = {path(scene.name, size).name for scene in scenes() for size in SIZES}
+    wanted = {path(scene.name, size).name for scene in scenes() for size in scene.sizes}
     there = {file.name for file in FOLDER.glob("*.*x*.txt")}
     assert there == wanted, f"{sorted(there ^ wanted)}: {UPDATE}"
 
 
 def test_every_screen_is_led_to_by_keys() -> None:
-    known = {name.partition("-")[0] for name in routes()} | ELSEWHERE.keys()
+    drawn = (scene.name.split("-") for scene in scenes() if scene.name.startswith("screen-"))
+    known = {name for _, name, *_ in drawn} | ELSEWHERE.keys()
     for module in pkgutil.walk_packages(console.screens.__path__, "console.screens."):
         for name, thing in vars(import_module(module.name)).items():
             ours = isinstance(thing, type) and issubclass(thing, Screen) and thing.__module__ == module.name

@@ -138,7 +138,7 @@ async def test_nothing_is_done_from_the_past() -> None:
         await pilot.press(BACK)
         await pilot.pause()
         interval = services.interval_s
-        for keys in (("r",), ("plus",), ("m",), ("p",), ("w",), ("5", "C"), ("R",), ("J",)):
+        for keys in (("r",), ("plus",), ("m",), ("p",), ("w",), ("5", "C"), ("R",)):
             app.clear_notifications()
             await pilot.press(*keys)
             await until(pilot, lambda: "goes back to live first" in screen_text(app))

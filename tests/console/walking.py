@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -25,9 +26,16 @@ from textual.widgets import Input
 from textual.worker import WorkerState
 
 from console.app import JumpwatchApp
+from console.panes.database import DatabasePane
+from console.panes.fleet import FleetPane
+from console.panes.host import HostPane
+from console.panes.items import ItemsPane
+from console.panes.listpane import ListPane
 from console.screens.keys import live_bindings
+from console.screens.logs import LogScreen
 from console.services import ConsoleServices
-from tests.console.fake_services import FakeServices
+from console.widgets.linelist import LineList
+from tests.console.fake_services import FakeServices, make_changes, make_log
 from tests.console.frozen import standing_still
 
 ENDLESS = frozenset(["follow_logs"])  # workers that live as long as their screen
@@ -41,6 +49,7 @@ class Recorded(FakeServices):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **{"moving": False, **more})
         self.apply_s = 0.0
+        self.changes, self.log_records = make_changes(self.names), make_log()
         self.calls: list[str] = []
         for name in dir(ConsoleServices):
             if not name.startswith("_") and name != "start" and callable(ours := getattr(self, name, None)):
@@ -76,9 +85,12 @@ def a_home_of_its_own(no_colour: bool = False) -> Iterator[None]:
         more["TZ"] = "CET-1"  # one hour east all the year, so that local time is told from UTC
         with mock.patch.dict(os.environ, {**kept, "HOME": home, **folders, **more}, clear=True), standing_still():
             time.tzset()
+            before = Path.cwd()
+            os.chdir(home)  # what is exported lies there
             try:
                 yield
             finally:
+                os.chdir(before)
                 os.environ.pop("TZ")
         time.tzset()
 
@@ -127,7 +139,7 @@ class Walk:
         async with asyncio.timeout(LIMIT_S):
             while self.running:
                 await self._idle()
-                if not self.running or self._quiet():
+                if not self.running or (self._quiet() and not self._looked()):
                     return
                 self.app.screen._on_timer_update()  # what a timer would do within a sixtieth of a second
                 if self._working():
@@ -154,6 +166,14 @@ class Walk:
         pumps: list[MessagePump] = [self.app, *self.app.screen_stack, *screen.walk_children()]
         return all(p._message_queue.empty() and not p._next_callbacks for p in pumps)
 
+    def _looked(self) -> bool:
+        """Whether the log on top had lines to be taken: else its own clock would take them, later."""
+        screen = self.app.screen
+        new = isinstance(screen, LogScreen) and screen.feed.version != screen._seen
+        if new:
+            screen._look()
+        return new
+
     def _working(self) -> bool:
         busy = (WorkerState.PENDING, WorkerState.RUNNING)
         return any(w.state in busy and w.name not in ENDLESS for w in self.app.workers)
@@ -171,6 +191,31 @@ class Walk:
                 return
             await self.press("escape")
         raise AssertionError(f"six escapes do not leave {self.app.screen!r} after {self.pressed[-12:]}")
+
+    async def afresh(self, name: str) -> None:
+        """Have that pane choose and sort as at the start, so that the same keys lead to the same screens."""
+        if not (found := self.app.main.query(f"#{name}")):
+            return  # it was not shown yet
+        pane = found.first()
+        while isinstance(pane, ListPane) and pane.close_inner():
+            await self.settle()
+        if isinstance(pane, ItemsPane):
+            pane._cursors.clear()
+            pane._show(0)
+        elif isinstance(pane, FleetPane):
+            pane._order.order, pane._order.backwards = "severity", False
+            pane._order._kept.forget()
+            pane._resort()
+        elif isinstance(pane, HostPane):
+            pane.host, pane.zoom, pane.order = next(iter(self.services.names), ""), None, ()
+            pane._draw()
+        elif isinstance(pane, DatabasePane):
+            pane.section = "tables"
+            pane._show_section(focus=pane.display)
+        for rows in pane.query(LineList):
+            if rows.cursor > 0:
+                rows.action_edge(0)
+        await self.settle()
 
     async def resize(self, size: tuple[int, int]) -> None:
         """Give the terminal another size."""
