@@ -141,7 +141,11 @@ def ssh(given: ApplicationSettings) -> None:
     """asyncssh takes the options."""
     here = given.ssh
     target = Target.of(Host(name="web"), config=here.config_file, default_user=here.user)
-    resolved = resolve(target, keepalive_s=here.keepalive_interval_s)
+    try:
+        resolved = resolve(target, keepalive_s=here.keepalive_interval_s)
+    except OSError as exc:  # a file that cannot be read: the connection fails, as a ConfigurationError that names it
+        assert exc.filename
+        return
     assert resolved.options.keepalive_interval == here.keepalive_interval_s
     assert here.user is None or resolved.options.username.encode()
 
