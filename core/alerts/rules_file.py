@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from core.alerts.defaults import DEFAULTS
 from core.alerts.figures import FIGURES
 from core.alerts.rules import Rule
 from core.exceptions import ConfigurationError
+from core.inventory.toml_file import read_toml
 
-_MOST_BYTES = 1 << 20
 _LISTS = {"items", "skip", "hosts", "groups", "tags"}
 _TEXTS = {"title", "advice", "figure"}
 _BOUNDS = {"info", "warning", "error", "slack"}
@@ -32,21 +31,9 @@ def load_rules(path: Path) -> tuple[Rule, ...]:
 
     ConfigurationError names the file, the rule and the key that is wrong.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
-    except FileNotFoundError:
+    document = read_toml(path, _wrong)
+    if document is None:
         return DEFAULTS
-    except OSError as error:
-        raise _wrong(str(path), f"cannot be read: {error.strerror}") from None
-    if len(raw) > _MOST_BYTES:
-        raise _wrong(str(path), f"is over {_MOST_BYTES >> 20} MiB")
-    try:
-        document = tomllib.loads(raw.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise _wrong(str(path), f"is not UTF-8 text (byte {error.start})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise _wrong(str(path), str(error)) from None
     tables = document.pop("rules", [])
     if document:
         raise _wrong(str(path), f"{next(iter(document))!r} is not known here: a rule is a [[rules]] table")

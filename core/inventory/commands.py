@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from core.exceptions import ConfigurationError
+from core.inventory.toml_file import read_toml
 from core.models import Host, SavedCommand
 
-_MOST_BYTES = 1 << 20
 _LISTS = ("argv", "hosts", "groups", "tags")
 _TIMEOUT_S = (0.5, 3600.0)
 _WORD_MOST = 4000
@@ -19,21 +18,9 @@ _WORD_MOST = 4000
 
 def load_commands(path: Path) -> tuple[SavedCommand, ...]:
     """Read the file; a missing one holds none. ConfigurationError names the command and the key that is wrong."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
-    except FileNotFoundError:
+    document = read_toml(path, _wrong)
+    if document is None:
         return ()
-    except OSError as error:
-        raise _wrong(str(path), f"cannot be read: {error.strerror}") from None
-    if len(raw) > _MOST_BYTES:
-        raise _wrong(str(path), f"is over {_MOST_BYTES >> 20} MiB")
-    try:
-        document = tomllib.loads(raw.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise _wrong(str(path), f"is not UTF-8 text (byte {error.start})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise _wrong(str(path), str(error)) from None
     tables = document.pop("commands", [])
     if document or not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise _wrong(str(path), "there may be [[commands]] tables and nothing else")
