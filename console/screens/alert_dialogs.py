@@ -13,6 +13,7 @@ from textual.widgets import Button, Input, Static
 
 from console.formatting import clean
 from console.screens.base import Cover
+from console.screens.spans import SpanDialog, span_bindings
 from core.models import Alert, FleetView, PlanRequest
 
 SPANS: tuple[tuple[str, timedelta], ...] = (
@@ -22,7 +23,6 @@ SPANS: tuple[tuple[str, timedelta], ...] = (
     ("1 day", timedelta(days=1)),
     ("1 week", timedelta(days=7)),
 )
-_WIDTH = max(len(text) for text, _ in SPANS)
 
 
 def alert_request(action: str, keys: Sequence[str], **more: str) -> PlanRequest:
@@ -73,39 +73,17 @@ class AckDialog(Cover[PlanRequest | None]):
         self.dismiss(None)
 
 
-class SilenceDialog(Cover[PlanRequest | None]):
-    """Asks for how long; escape silences nothing."""
+class SilenceDialog(SpanDialog):
+    """Asks for how long alerts are to be silent."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,n,q", "answer(-1)", "no"),
-        *(Binding(str(place + 1), f"answer({place})", text) for place, (text, _) in enumerate(SPANS)),
-        Binding("up,k", "app.focus_previous", "previous", show=False),
-        Binding("down,j", "app.focus_next", "next", show=False),
-    ]
+    SPANS = SPANS
+    BINDINGS: ClassVar[list[BindingType]] = span_bindings(SPANS)
 
     def __init__(self, keys: Sequence[str], what: str) -> None:
-        super().__init__()
-        self._keys, self._what = keys, what
+        text = f"{what}\nNobody is told of it, however often it comes and goes. For how long?"
+        super().__init__("Silence", text)
+        self._keys = keys
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
-            yield Static("Silence", classes="dialog-title", markup=False)
-            yield Static(f"{self._what}\nNobody is told of it, however often it comes and goes. For how long?",
-                         classes="dialog-text", markup=False)  # fmt: skip
-            for place, (text, _) in enumerate(SPANS):
-                yield Button(f"{place + 1}  {text:<{_WIDTH}}", id=f"span-{place}", compact=True)
-            yield Button(f"n  {'not at all':<{_WIDTH}}", id="span--1", compact=True)
-
-    def on_mount(self) -> None:
-        self.query_one("#span--1", Button).focus()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        event.stop()
-        self.action_answer(int((event.button.id or "span--1").removeprefix("span-")))
-
-    def action_answer(self, place: int) -> None:
-        if place < 0:
-            self.dismiss(None)
-            return
-        until = (datetime.now(UTC) + SPANS[place][1]).replace(microsecond=0)
-        self.dismiss(alert_request("alert.silence", self._keys, until=until.isoformat()))
+    def request(self, span: timedelta | None) -> PlanRequest:
+        until = (datetime.now(UTC) + (span or timedelta())).replace(microsecond=0)
+        return alert_request("alert.silence", self._keys, until=until.isoformat())

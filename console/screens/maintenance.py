@@ -5,13 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.widgets import Button, Static
+from textual.binding import BindingType
 
 from console.formatting import clean
-from console.screens.base import Cover
+from console.screens.spans import SpanDialog, span_bindings
 from core.models import FleetView, PlanRequest
 
 SPANS: tuple[tuple[str, timedelta | None], ...] = (
@@ -21,48 +18,24 @@ SPANS: tuple[tuple[str, timedelta | None], ...] = (
     ("1 day", timedelta(days=1)),
     ("until it is taken off", None),
 )
-_WIDTH = max(len(text) for text, _ in SPANS)  # buttons centre their labels: equal ones stand in a column
 
 
-class MaintenanceDialog(Cover[PlanRequest | None]):
-    """Asks for how long; escape asks for nothing."""
+class MaintenanceDialog(SpanDialog):
+    """Asks for how long hosts are to be in maintenance."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,n,q", "answer(-1)", "no"),
-        *(Binding(str(place + 1), f"answer({place})", text) for place, (text, _) in enumerate(SPANS)),
-        Binding("up,k", "app.focus_previous", "previous", show=False),
-        Binding("down,j", "app.focus_next", "next", show=False),
-    ]
+    SPANS = SPANS
+    BINDINGS: ClassVar[list[BindingType]] = span_bindings(SPANS)
 
     def __init__(self, hosts: tuple[str, ...]) -> None:
-        super().__init__()
+        who = hosts[0] if len(hosts) == 1 else f"{len(hosts)} hosts"
+        super().__init__(f"Maintenance of {clean(who)}", "Not polled, never alarming. For how long?")
         self._hosts = hosts
 
-    def compose(self) -> ComposeResult:
-        who = self._hosts[0] if len(self._hosts) == 1 else f"{len(self._hosts)} hosts"
-        with Vertical(classes="dialog"):
-            yield Static(f"Maintenance of {clean(who)}", classes="dialog-title", markup=False)
-            yield Static("Not polled, never alarming. For how long?", classes="dialog-text", markup=False)
-            for place, (text, _) in enumerate(SPANS):
-                yield Button(f"{place + 1}  {text:<{_WIDTH}}", id=f"span-{place}", compact=True)
-            yield Button(f"n  {'not at all':<{_WIDTH}}", id="span--1", compact=True)
-
-    def on_mount(self) -> None:
-        self.query_one("#span--1", Button).focus()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        event.stop()
-        self.action_answer(int((event.button.id or "span--1").removeprefix("span-")))
-
-    def action_answer(self, place: int) -> None:
-        if place < 0:
-            self.dismiss(None)
-            return
-        length = SPANS[place][1]
+    def request(self, span: timedelta | None) -> PlanRequest:
         arguments = {"hosts": " ".join(self._hosts)}
-        if length is not None:
-            arguments["until"] = (datetime.now(UTC) + length).replace(microsecond=0).isoformat()
-        self.dismiss(PlanRequest("maintenance.on", arguments))
+        if span is not None:
+            arguments["until"] = (datetime.now(UTC) + span).replace(microsecond=0).isoformat()
+        return PlanRequest("maintenance.on", arguments)
 
 
 def ending(hosts: tuple[str, ...], view: FleetView) -> PlanRequest | None:

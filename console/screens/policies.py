@@ -12,6 +12,7 @@ from textual.widgets import Button, Input, Static
 
 from console.formatting import span
 from console.screens.base import Cover
+from console.screens.spans import SpanDialog, span_bindings
 from core.models import DatabaseView, PlanRequest
 
 # Policy, what it says, a table whose figures show it, and which of them.
@@ -28,7 +29,6 @@ SPANS: tuple[tuple[str, timedelta | None], ...] = (
     ("the last 14 days", timedelta(days=14)),
     ("all that raw data is there for", timedelta(days=36_500)),
 )
-_WIDTH = 44
 _ASK = "choose one first"
 
 
@@ -88,39 +88,17 @@ class PolicyDialog(Cover[PlanRequest | None]):
         self.dismiss(None)
 
 
-class RefreshDialog(Cover[PlanRequest | None]):
-    """Asks how far back a rollup is to be rolled up anew; escape asks for nothing."""
+class RefreshDialog(SpanDialog):
+    """Asks how far back a rollup is to be rolled up anew."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,n,q", "answer(-1)", "no"),
-        *(Binding(str(place + 1), f"answer({place})", text) for place, (text, _) in enumerate(SPANS)),
-        Binding("up,k", "app.focus_previous", "previous", show=False),
-        Binding("down,j", "app.focus_next", "next", show=False),
-    ]
+    SPANS = SPANS
+    WIDTH = 44
+    BINDINGS: ClassVar[list[BindingType]] = span_bindings(SPANS)
 
     def __init__(self, rollup: str) -> None:
-        super().__init__()
+        super().__init__(f"Roll up {rollup} anew", "How far back? Never over raw data that is gone.")
         self._rollup = rollup
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
-            yield Static(f"Roll up {self._rollup} anew", classes="dialog-title", markup=False)
-            yield Static("How far back? Never over raw data that is gone.", classes="dialog-text", markup=False)
-            for place, (text, _) in enumerate(SPANS):
-                yield Button(f"{place + 1}  {text:<{_WIDTH}}", id=f"span-{place}", compact=True)
-            yield Button(f"n  {'not at all':<{_WIDTH}}", id="span--1", compact=True)
-
-    def on_mount(self) -> None:
-        self.query_one("#span--1", Button).focus()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        event.stop()
-        self.action_answer(int((event.button.id or "span--1").removeprefix("span-")))
-
-    def action_answer(self, place: int) -> None:
-        back = SPANS[place][1] if place >= 0 else None
-        if back is None:
-            self.dismiss(None)
-            return
-        start = (datetime.now(UTC) - back).replace(microsecond=0)
-        self.dismiss(PlanRequest("rollup.refresh", {"rollup": self._rollup, "start": start.isoformat()}))
+    def request(self, span: timedelta | None) -> PlanRequest:
+        start = (datetime.now(UTC) - (span or timedelta())).replace(microsecond=0)
+        return PlanRequest("rollup.refresh", {"rollup": self._rollup, "start": start.isoformat()})
