@@ -18,12 +18,12 @@ from console.messages import ViewPosted
 from console.outward import OutwardApp
 from console.screens.base import Cover
 from console.screens.main import MainScreen
-from console.services import ConsoleServices
-from console.terminal import Terminal
 from core.exceptions import InfrastructureException
-from core.models import FleetView
 
 if TYPE_CHECKING:
+    from console.services import ConsoleServices
+    from console.terminal import Terminal
+    from core.models import FleetView
     from core.models.console import ConsoleOptions
 
 STOP_S = 2.0

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from core.events import LOUD, EventBus
-from core.live_state import LiveState
-from core.models import FleetView
+from core.events import LOUD
+
+if TYPE_CHECKING:
+    from core.events import EventBus
+    from core.live_state import LiveState
+    from core.models import FleetView
 
 _RATE_S = 0.25
 Refresh = Callable[[], None]

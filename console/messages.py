@@ -9,41 +9,39 @@ from typing import TYPE_CHECKING, Literal
 
 from textual.message import Message
 
-from core.models import FleetView
-
 if TYPE_CHECKING:  # no request is made before the first paint
-    from core.models import HostPlot, PlanRequest
+    from core.models import FleetView, HostPlot, PlanRequest
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ViewPosted(Message):
     """A newer view is there; sent to the app, at most one is under way."""
 
     view: FleetView
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class HostWanted(Message):
     """Show one host in the Host pane."""
 
     host: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PlanWanted(Message):
     """Plan an action and show it in the drawer."""
 
     request: PlanRequest
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class MaintenanceWanted(Message):
     """Put hosts into maintenance, or take them out of it where all are in it."""
 
     hosts: tuple[str, ...]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class AlertWanted(Message):
     """Say something of alerts: ``ack``, ``silence`` or ``unsilence``."""
 
@@ -51,14 +49,14 @@ class AlertWanted(Message):
     keys: tuple[str, ...]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PollWanted(Message):
     """Poll one host now, or all of them."""
 
     host: str | None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class IntervalWanted(Message):
     """Poll one host, or all, slower or faster by this factor."""
 
@@ -66,7 +64,7 @@ class IntervalWanted(Message):
     factor: float
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class CopyWanted(Message):
     """Put a text on the clipboard (OSC 52); ``what`` names it."""
 
@@ -74,12 +72,12 @@ class CopyWanted(Message):
     what: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PaneLeft(Message):
     """The pane has nothing more to close; go back to where the person came from."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Remark(Message):
     """A short note for the person, told as a toast."""
 
@@ -87,7 +85,7 @@ class Remark(Message):
     severity: Literal["information", "warning", "error"] = "information"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PlotWanted(Message):
     """Read a host's past in [start, until); ``take`` gets the plot, or None and why there is none."""
 
@@ -98,7 +96,7 @@ class PlotWanted(Message):
     take: Callable[[PlotWanted, HostPlot | None, str], None]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class UnitWanted(Message):
     """Act on one unit of hosts: restart, start, stop or reload it."""
 
@@ -107,7 +105,7 @@ class UnitWanted(Message):
     verb: Literal["restart", "start", "stop", "reload"] = "restart"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ContainerWanted(Message):
     """Act on one container of a host; ``engine`` is docker or podman, as the collector found it."""
 
@@ -117,21 +115,21 @@ class ContainerWanted(Message):
     verb: Literal["restart", "start", "stop"] = "restart"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class RebootWanted(Message):
     """Reboot hosts, after a plan that tells who is logged in there."""
 
     hosts: tuple[str, ...]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class RunWanted(Message):
     """Ask for a saved or typed command, to be run on these hosts."""
 
     hosts: tuple[str, ...]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class LogsWanted(Message):
     """Follow the log of a host, of one of its units, or of one of its containers (``engine`` is needed then)."""
 
@@ -141,28 +139,28 @@ class LogsWanted(Message):
     engine: str = ""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ShellWanted(Message):
     """Open an interactive ssh to the host in this terminal, and come back."""
 
     host: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class CopyFileWanted(Message):
     """Ask for a file to be copied to or from the host."""
 
     host: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class HostActionsWanted(Message):
     """Show what may be done to these hosts, as a list to choose from."""
 
     hosts: tuple[str, ...]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class DetailWanted(Message):
     """Show one thing with all of its text: names and values."""
 
@@ -170,33 +168,33 @@ class DetailWanted(Message):
     facts: tuple[tuple[str, str], ...]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PolicyWanted(Message):
     """Ask which policy of the database is to have which age."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class RefreshWanted(Message):
     """Ask how far back a rollup is to be rolled up anew."""
 
     rollup: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class CompareWanted(Message):
     """Set these hosts side by side."""
 
     hosts: tuple[str, ...]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class HeatWanted(Message):
     """Show the whole fleet as a map, a cell a host; ``host`` is under the cursor."""
 
     host: str | None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class AttentionWanted(Message):
     """Something that a person should hear of away from the screen: the bell, a message on the desktop."""
 

@@ -11,12 +11,12 @@ from textual.filter import ANSIToTruecolor, Monochrome, NoColor
 from textual.notifications import Notify
 
 from console.formatting import clean
-from console.messages import AttentionWanted
 from console.terminal import Terminal, copying, telling
 from console.widgets.filters import AsciiGlyphs
 from console.widgets.themes import MONO, make_theme
 
 if TYPE_CHECKING:
+    from console.messages import AttentionWanted
     from core.models.console import ConsoleOptions
 
 MOST_TOASTS = 3

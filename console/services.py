@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from core.models import FleetView, HostKeyReview, SecretRequest
+from core.models import FleetView
 
 if TYPE_CHECKING:  # it is there before the first paint, pydantic is not
     from pydantic import SecretStr
 
     from core.models import (
+        HostKeyReview,
         HostPlot,
         LogFeed,
         LogSource,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # it is there before the first paint, pydantic is not
         PlanRequest,
         ReplayStatus,
         SavedCommand,
+        SecretRequest,
     )
     from core.models.console import Changes, ConsoleOptions, Memory
 

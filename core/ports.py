@@ -9,23 +9,26 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from core.models import (
-    ChunkInfo,
-    FleetView,
-    Host,
-    HostFinding,
-    HostKeyReview,
-    HostSample,
-    JobInfo,
-    SecretRequest,
-    Transition,
-    WriterStats,
-)
-
 if TYPE_CHECKING:  # imported before the first paint, and pydantic is not
     from pydantic import SecretStr
 
-    from core.models import Alert, IndexInfo, Outcome, RelationFacts, SessionInfo
+    from core.models import (
+        Alert,
+        ChunkInfo,
+        FleetView,
+        Host,
+        HostFinding,
+        HostKeyReview,
+        HostSample,
+        IndexInfo,
+        JobInfo,
+        Outcome,
+        RelationFacts,
+        SecretRequest,
+        SessionInfo,
+        Transition,
+        WriterStats,
+    )
 
 
 class Clock(Protocol):

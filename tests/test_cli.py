@@ -99,6 +99,19 @@ def test_help_loads_nothing_heavy(shell: Shell) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_console_loads_nothing_heavy_before_its_first_paint(shell: Shell) -> None:
+    code = (
+        "import sys\nfrom console.app import JumpwatchApp\nfrom console.composition.services import LiveServices\n"
+        "JumpwatchApp(LiveServices(lambda: None))\n"
+        "names = ['hosts', 'findings', 'operations', 'hostwork', 'upkeep', 'alerts']\n"
+        "heavy = {'sqlalchemy', 'asyncssh', 'asyncpg', 'pydantic', 'structlog', 'pygments'}\n"
+        "heavy = {*heavy, *('core.models.' + each for each in names)} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=shell.env, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+
+
 def test_help_version_and_usage(shell: Shell) -> None:
     assert "exit codes: 0 ok" in shell.run("--help").stdout
     assert shell.run("--version").stdout.startswith("jumpwatch ")

@@ -8,10 +8,13 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.formatting import clean
-from console.widgets.columns import Scalar, TableData
 from core.exceptions import ResourceConflictError, ValidationError
+
+if TYPE_CHECKING:
+    from console.widgets.columns import Scalar, TableData
 
 FORMATS = ("csv", "json", "svg")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # what spreadsheets take for the start of a formula

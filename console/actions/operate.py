@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from console.formatting import clean
-from console.services import ConsoleServices
 from core.exceptions import InfrastructureException
 
 if TYPE_CHECKING:  # no plan is made before the first paint
+    from console.services import ConsoleServices
     from core.models import Outcome, Plan, PlanRequest
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -10,8 +11,10 @@ from console.commands.output import say
 from console.commands.setup import run
 from console.formatting import clean
 from core.exceptions import ValidationError
-from core.models import SecretRequest
-from core.ports import SecretStore
+
+if TYPE_CHECKING:
+    from core.models import SecretRequest
+    from core.ports import SecretStore
 
 _TRIES = 3
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -11,10 +11,12 @@ from console.commands.output import plain, print_json, print_table, say
 from console.commands.setup import settings_from
 from console.formatting import clean
 from core.alerts.rules_file import load_rules
-from core.config import ApplicationSettings
 from core.config.fields import problems_of
 from core.exceptions import ConfigurationError
 from core.redaction import MASK, redact_text
+
+if TYPE_CHECKING:
+    from core.config import ApplicationSettings
 
 
 def show(args: argparse.Namespace) -> int:

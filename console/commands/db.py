@@ -10,10 +10,11 @@ from console.commands.output import print_json, print_table, say
 from console.commands.setup import actor, command_settings, run
 from console.formatting import count, long_bytes, moment, ratio, span
 from core.exceptions import ValidationError
-from core.models import ChunkInfo, DatabaseView, Outcome, Plan, PlanRequest
+from core.models import PlanRequest
 
 if TYPE_CHECKING:
     from console.composition.storage import Storage
+    from core.models import ChunkInfo, DatabaseView, Outcome, Plan
 
 Work = Callable[["Storage"], Awaitable[int]]
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from console.commands.db import act, with_storage
 from console.commands.output import print_json, print_table, say
 from console.formatting import age, count, long_bytes, moment
-from core.models import PlanRequest, SessionInfo
+from core.models import PlanRequest
 
 if TYPE_CHECKING:
     from console.composition.storage import Storage
+    from core.models import SessionInfo
 
 
 def recompress(args: argparse.Namespace) -> int:

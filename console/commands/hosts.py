@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from console.commands.output import print_json, print_table, say
 from console.commands.setup import chosen_hosts, command_settings, run, settings_from
 from console.formatting import moment
-from core.config import ApplicationSettings
 from core.config.types import parse_duration
 from core.exceptions import SSHHostKeyError, ValidationError
 from core.inventory import Inventory
-from core.models import Host, HostKeyReview
+from core.models import Host
 
 if TYPE_CHECKING:
     from console.composition.oneshot import HostCheck
+    from core.config import ApplicationSettings
+    from core.models import HostKeyReview
 
 _MIN_SPAN, _MAX_SPAN = timedelta(minutes=1), timedelta(days=365)
 _ROUNDS = 8  # keys and passwords of jump hosts come one after the other, a code after a password

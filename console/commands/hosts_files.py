@@ -6,6 +6,7 @@ import argparse
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.commands.hosts import picked
 from console.commands.output import print_json, print_table, say
@@ -15,8 +16,12 @@ from core.inventory import Inventory
 from core.inventory.disk import user_path, write_text
 from core.inventory.export import export_hosts
 from core.inventory.formats import read_hosts, read_hosts_bytes
-from core.inventory.merge import ImportPlan, plan_import
-from core.inventory.reading import MAX_IMPORT_BYTES, Reading
+from core.inventory.merge import plan_import
+from core.inventory.reading import MAX_IMPORT_BYTES
+
+if TYPE_CHECKING:
+    from core.inventory.merge import ImportPlan
+    from core.inventory.reading import Reading
 
 
 def import_(args: argparse.Namespace) -> int:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console.commands.output import plain, print_json, print_table
 from console.commands.setup import chosen_hosts, command_settings, run
 from console.formatting import number, percent, rate
 from core.exceptions import ValidationError
-from core.models import HostState, HostView
+from core.models import HostState
+
+if TYPE_CHECKING:
+    from core.models import HostView
 
 _AWAY = (HostState.OFFLINE, HostState.UNKNOWN)
 

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from console.commands.output import say
-from core.config import ApplicationSettings, load_settings
+from core.config import load_settings
 from core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from core.config import ApplicationSettings
     from core.models import Host
 
 T = TypeVar("T")

@@ -7,22 +7,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
-from core.alerts.book import Step
 from core.alerts.defaults import DEFAULTS
 from core.alerts.engine import AlertEngine
 from core.alerts.rules import RuleSet
 from core.alerts.rules_file import load_rules
-from core.database import Database
-from core.events import AlertAcknowledged, AlertRaised, AlertResolved, AlertSilenced, BaseEvent, EventBus, Notice
+from core.events import AlertAcknowledged, AlertRaised, AlertResolved, AlertSilenced, Notice
 from core.exceptions import BusinessLogicError, InfrastructureException
-from core.live_state import LiveState
-from core.models import Alert, AlertChange, DatabaseState, HostState, PollerRole
-from core.ports import Clock
+from core.models import DatabaseState, HostState, PollerRole
 from core.storage import alerts as stored
 from core.storage.fill_levels import fill_levels
+
+if TYPE_CHECKING:
+    from core.alerts.book import Step
+    from core.database import Database
+    from core.events import BaseEvent, EventBus
+    from core.live_state import LiveState
+    from core.models import Alert, AlertChange
+    from core.ports import Clock
 
 _LOOK_S = 1.0
 _STORE_S = 15.0  # figures of what stands; steps are stored at once

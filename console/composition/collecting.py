@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC
+from typing import TYPE_CHECKING
 
 from console.composition.inspecting import load_extras
 from console.composition.running import Running
-from core.config import ApplicationSettings
-from core.events import LOUD, BaseEvent
+from core.events import LOUD
 from core.exceptions import InfrastructureException
+
+if TYPE_CHECKING:
+    from core.config import ApplicationSettings
+    from core.events import BaseEvent
 
 _STOP_S = 1.9
 _UNHEARD_S = 0.2

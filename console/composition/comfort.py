@@ -7,22 +7,25 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from console.composition.demo import demo_settings
 from console.composition.memory import NAME, MemoryFile
 from console.composition.oneshot import limits_of
-from console.composition.running import Running
 from console.widgets.severity import STATE_RANK
-from core.config import ApplicationSettings
-from core.database import Database
 from core.events import Notice
 from core.exceptions import BusinessLogicError, InfrastructureException
-from core.models import FleetView, Transition
-from core.models.console import Changes, ConsoleOptions, HostChange, Memory
+from core.models.console import Changes, ConsoleOptions, HostChange
 from core.storage.queries import transitions
+
+if TYPE_CHECKING:
+    from console.composition.running import Running
+    from core.config import ApplicationSettings
+    from core.database import Database
+    from core.models import FleetView, Transition
+    from core.models.console import Memory
 
 _LOOK_S = 2.0
 _MOST = 2000  # transitions read for the news

@@ -8,21 +8,25 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from console.composition.demo_past import PastStates
 from console.composition.oneshot import limits_of
 from console.composition.storage import start_demo_server
-from core.config import ApplicationSettings
-from core.database import Database
-from core.models import Host
 from core.retention import plan_compression
 from core.simulator.history import generate_history
 from core.simulator.process import SimulatorProcess
 from core.storage.chunks import StorageChunks
 from core.storage.history import write_history
-from core.storage.servers import EmbeddedServer, ManagedServer
+from core.storage.servers import EmbeddedServer
+
+if TYPE_CHECKING:
+    from core.config import ApplicationSettings
+    from core.database import Database
+    from core.models import Host
+    from core.storage.servers import ManagedServer
 
 _DAYS = 10
 _STEP_S = 600.0

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from core.live_state import fullest
-from core.models import HostSample, HostState, Reason, Transition
-from core.polling.assess import Assessor, Limits
+from core.models import HostState, Reason, Transition
+from core.polling.assess import Assessor
+
+if TYPE_CHECKING:
+    from core.models import HostSample
+    from core.polling.assess import Limits
 
 _MISSED = 1.5  # steps without a sample after which a host counts as away
 

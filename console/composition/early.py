@@ -7,9 +7,13 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from console.terminal import Terminal, look_at
+from console.terminal import look_at
 from console.widgets.themes import NAMES
+
+if TYPE_CHECKING:
+    from console.terminal import Terminal
 
 _MOST_BYTES = 256 * 1024
 

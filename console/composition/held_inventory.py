@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from core.models import Host
+if TYPE_CHECKING:
+    from core.models import Host
 
 
 class HeldInventory:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-from core.config import ApplicationSettings
 from core.exceptions import ResourceNotFoundError
 from core.inventory.commands import for_hosts, load_commands
-from core.models import Host, LogFeed, LogSource, SavedCommand
 from core.operations.logs import follow
-from core.ports import HostSession, SessionFactory
 from core.ssh.shell import shell_argv
+
+if TYPE_CHECKING:
+    from core.config import ApplicationSettings
+    from core.models import Host, LogFeed, LogSource, SavedCommand
+    from core.ports import HostSession, SessionFactory
 
 
 class Reach:

@@ -7,18 +7,21 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.collectors.catalog import COLLECTORS, check, proxies_of, services_of
 from core.collectors.collector import Collector
-from core.config import ApplicationSettings, MonitoringSettings, SWAGSettings
 from core.exceptions import ConfigurationError, ValidationError
 from core.inventory.checks import Check, load_checks
-from core.live_state import LiveState
-from core.models import Host
 from core.plugins import load_plugins
 from core.polling.inspector import Inspection
 from core.polling.pace import Pace
-from core.ports import Clock
+
+if TYPE_CHECKING:
+    from core.config import ApplicationSettings, MonitoringSettings, SWAGSettings
+    from core.live_state import LiveState
+    from core.models import Host
+    from core.ports import Clock
 
 OFF, ALL, PROXIES = "off", "all", "proxies"
 _SUDO_WORDS = frozenset({ALL, "actions", "logs"})  # in a host's sudo list, beside the names of collectors

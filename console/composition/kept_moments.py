@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from core.models import FleetView
-from core.ports import Clock
+if TYPE_CHECKING:
+    from core.models import FleetView
+    from core.ports import Clock
 
 _MOST = 12  # a thousand hosts are some 4 MB each
 _SETTLED = timedelta(minutes=2)  # rows of the time after it may still come

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from core.models import HostFinding, HostSample, Transition, WriterStats
-from core.ports import SampleSink
+from core.models import HostFinding, HostSample, WriterStats
+
+if TYPE_CHECKING:
+    from core.models import Transition
+    from core.ports import SampleSink
 
 _BOUND = 100_000
 

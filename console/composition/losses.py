@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from core.events import EventBus, SamplesDropped
-from core.models import WriterStats
-from core.ports import Clock
+from typing import TYPE_CHECKING
+
+from core.events import SamplesDropped
+
+if TYPE_CHECKING:
+    from core.events import EventBus
+    from core.models import WriterStats
+    from core.ports import Clock
 
 _EVERY_S = 60.0
 

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from core.collectors.assemble import SampleAssembler
 from core.collectors.loop import loop_calls
-from core.config import ApplicationSettings
 from core.exceptions import ConfigurationError, DataCollectionError, InfrastructureException, SSHTimeoutError
 from core.live_state import LiveState, fullest
-from core.models import Host, HostKeyReview, HostSample, HostState, HostView, Reason, Transition
+from core.models import HostState, Reason, Transition
 from core.polling.assess import Assessor, Limits
 from core.ports import SystemClock
 from core.ssh.error_mapping import reason_of
@@ -20,6 +20,10 @@ from core.ssh.hostkeys import HostKeyReviews
 from core.ssh.keyring import system_keyring
 from core.ssh.pool import AsyncSSHFactory
 from core.ssh.secrets import Secrets
+
+if TYPE_CHECKING:
+    from core.config import ApplicationSettings
+    from core.models import Host, HostKeyReview, HostSample, HostView
 
 _FIRST_INTERVAL_S = 1.0  # rates need two frames; one second apart is enough for a look
 

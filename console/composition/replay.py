@@ -7,19 +7,22 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from console.composition.kept_moments import KeptMoments
-from console.services import Post
-from core.database import Database
 from core.exceptions import BusinessLogicError, InfrastructureException
-from core.models import FleetView, HostPlot, Mark, ReplayStatus, Timeline
-from core.operations import Gate
-from core.ports import Clock
+from core.models import ReplayStatus, Timeline
 from core.replay import ReplaySource
 from core.storage import plots
+
+if TYPE_CHECKING:
+    from console.services import Post
+    from core.database import Database
+    from core.models import FleetView, HostPlot, Mark
+    from core.operations import Gate
+    from core.ports import Clock
 
 _PATIENCE_S = 0.5  # what the read of a moment that was passed by may take to its end: it is shown on the way
 _STILL_S = 0.2  # without a step; then what takes longer is read

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 from collections.abc import Callable, Collection, Coroutine
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -18,21 +19,25 @@ from console.composition.replay import Replayer
 from console.composition.standing import Standing
 from console.composition.storage_lane import StorageLane
 from console.event_bridge import EventBridge
-from console.services import Post
 from core.collectors.assemble import SampleAssembler
-from core.config import ApplicationSettings
 from core.events import EventBus, Notice, RoleChanged
 from core.exceptions import BusinessLogicError, InfrastructureException
 from core.inventory import Inventory
 from core.live_state import LiveState
-from core.models import FleetView, Host, PollerRole, Reason
-from core.operations import Gate, Operations
+from core.models import PollerRole, Reason
+from core.operations import Gate
 from core.polling.backoff import Backoff
 from core.polling.context import PollingContext
 from core.polling.supervisor import PollingSupervisor
 from core.ports import SystemClock
 from core.ssh.error_mapping import reason_of
 from core.ssh.hostkeys import HostKeyReviews
+
+if TYPE_CHECKING:
+    from console.services import Post
+    from core.config import ApplicationSettings
+    from core.models import FleetView, Host
+    from core.operations import Operations
 
 _INVENTORY_S = 2.0
 log = structlog.get_logger("console")

@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from console.services import Post, Progress
 from core.exceptions import BusinessLogicError, InfrastructureException
-from core.models import FleetView, HostKeyReview, SecretRequest
+from core.models import FleetView
 from core.ports import SystemClock
 from core.redaction import redact_text
 
@@ -23,8 +22,10 @@ if TYPE_CHECKING:
 
     from console.composition.comfort import Comfort
     from console.composition.running import Running
+    from console.services import Post, Progress
     from core.config import ApplicationSettings
     from core.models import (
+        HostKeyReview,
         HostPlot,
         LogFeed,
         LogSource,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         PlanRequest,
         ReplayStatus,
         SavedCommand,
+        SecretRequest,
     )
     from core.models.console import Changes, ConsoleOptions, Memory
 

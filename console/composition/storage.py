@@ -7,19 +7,23 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.config import ApplicationSettings
 from core.database import Database, initialise
 from core.events import EventBus
 from core.exceptions import ConfigurationError, InfrastructureException
 from core.inventory.keeper import InventoryFile
 from core.operations import Gate, Operations
-from core.ports import AlertKeeper, HostReach, InventoryKeeper
 from core.storage.audit import StorageAudit
 from core.storage.chunks import StorageChunks
-from core.storage.servers import EmbeddedServer, ManagedServer, WasmServer, wasm_missing
+from core.storage.servers import EmbeddedServer, WasmServer, wasm_missing
 from core.storage.setup import check_set_up
 from core.storage.upkeep import StorageUpkeep
+
+if TYPE_CHECKING:
+    from core.config import ApplicationSettings
+    from core.ports import AlertKeeper, HostReach, InventoryKeeper
+    from core.storage.servers import ManagedServer
 
 Progress = Callable[[str], None]
 

@@ -7,27 +7,32 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
-from console.composition.alerting import Alerting
-from console.composition.demo import DemoWorld
 from console.composition.late_sink import LateSink
 from console.composition.storage import embedded, prepare, storage_of
-from core.config import ApplicationSettings
 from core.database import Database
-from core.events import DatabaseStateChanged, EventBus, Notice
+from core.events import DatabaseStateChanged, Notice
 from core.exceptions import ConfigurationError, InfrastructureException
-from core.live_state import LiveState
-from core.models import DatabaseState, DatabaseView, Host, PollerRole
-from core.operations import Gate, Operations
-from core.ports import Clock, HostReach, InventoryKeeper
+from core.models import DatabaseState, DatabaseView, PollerRole
 from core.storage import queries
 from core.storage.housekeeping import Housekeeper
 from core.storage.ingest import sync_hosts
 from core.storage.lock import PollerLock
-from core.storage.servers import ManagedServer
 from core.storage.writer import BatchWriter
+
+if TYPE_CHECKING:
+    from console.composition.alerting import Alerting
+    from console.composition.demo import DemoWorld
+    from core.config import ApplicationSettings
+    from core.events import EventBus
+    from core.live_state import LiveState
+    from core.models import Host
+    from core.operations import Gate, Operations
+    from core.ports import Clock, HostReach, InventoryKeeper
+    from core.storage.servers import ManagedServer
 
 _LOCK_S = 2.0
 _HOUSE_S = 5.0

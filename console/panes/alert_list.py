@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from textual.binding import Binding, BindingType
@@ -12,8 +12,11 @@ from textual.binding import Binding, BindingType
 from console.formatting import age, clean
 from console.widgets.line import Line
 from console.widgets.linelist import LineList
-from console.widgets.palette import Palette
-from core.models import Alert, AlertState
+from core.models import AlertState
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
+    from core.models import Alert
 
 LEVELS = {"error": ("✗", "error"), "warning": ("▲", "warning"), "info": ("·", "info")}
 STATES = {

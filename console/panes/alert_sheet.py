@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.formatting import clean, moment, span
 from console.panes.alert_list import LEVELS, STATES, level_style, said
 from console.widgets.line import Line, wrap
-from console.widgets.palette import Palette
-from core.models import Alert
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
+    from core.models import Alert
 
 _CHANGES = {
     "raised": "!",

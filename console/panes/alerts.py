@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -18,7 +18,10 @@ from console.panes.base import Pane
 from console.widgets.filterbar import FilterBar
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
-from core.models import Alert, FleetView, PollerRole
+from core.models import PollerRole
+
+if TYPE_CHECKING:
+    from core.models import Alert, FleetView
 
 _WIDE, _TALL = 140, 18
 

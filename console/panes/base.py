@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from textual.widget import Widget
 
-from console.widgets.columns import TableData
 from core.models import FleetView
+
+if TYPE_CHECKING:
+    from console.widgets.columns import TableData
 
 
 class Pane(Widget):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from core.models import ChunkInfo, HypertableInfo
+if TYPE_CHECKING:
+    from core.models import ChunkInfo, HypertableInfo
 
 COMPRESSED, OPEN, PARTIAL, LATE = "▓", "░", "▒", "▚"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 from textual import events
@@ -11,8 +12,11 @@ from console.formatting import age, clean, count, long_bytes, moment, ratio
 from console.panes.chunk_marks import is_late, sign, word
 from console.widgets.line import Line
 from console.widgets.linesview import LinesView
-from console.widgets.palette import Palette
-from core.models import ChunkInfo, HypertableInfo
+from core.models import ChunkInfo
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
+    from core.models import HypertableInfo
 
 _CURSOR = Style(reverse=True, bold=True)
 Chunks = dict[str, tuple[ChunkInfo, ...]]

@@ -6,14 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.formatting import DASH, age, clean, number, percent, short_bytes, span
 from console.panes.hostfilter import data_age, disk_pct, failed_units, net_bps, pending_updates
 from console.widgets.line import Line
-from console.widgets.palette import Palette
 from console.widgets.plots import spark, top_of
 from console.widgets.severity import CPU, DISK, HOST_STATES, MEMORY, level
-from core.models import ContainerFigures, HostView, UpdateFigures
+from core.models import ContainerFigures, UpdateFigures
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
+    from core.models import HostView
 
 LABEL, CELL = 14, 17
 _SPREAD = 1.5  # times the smallest: from here on figures count as apart

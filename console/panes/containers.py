@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from console.formatting import count, percent, short_bytes
 from console.panes.items import ItemsPane
@@ -19,9 +20,12 @@ from console.panes.listing_columns import (
     unique,
 )
 from console.panes.query import Figure
-from console.widgets.line import Line
-from console.widgets.palette import Palette
-from core.models import ContainerFigures, HostView
+from core.models import ContainerFigures
+
+if TYPE_CHECKING:
+    from console.widgets.line import Line
+    from console.widgets.palette import Palette
+    from core.models import HostView
 
 _LEVELS = {"restarting": 2, "dead": 2, "paused": 1}
 _EVERY_S = 30.0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console.formatting import clean
-from console.panes.listing import Coverage, Listing, Rows
 from console.widgets.line import Line, wrap
-from console.widgets.palette import Palette
+
+if TYPE_CHECKING:
+    from console.panes.listing import Coverage, Listing, Rows
+    from console.widgets.palette import Palette
 
 _NAMED = 4  # hosts named before "and 12 more"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -13,23 +13,26 @@ from textual.geometry import Size
 
 from console.panes import database_sheet as sheet_of
 from console.panes.chunk_marks import by_table
-from console.panes.chunk_strips import Chunks, ChunkStrips, chunk_lines
+from console.panes.chunk_strips import ChunkStrips, chunk_lines
 from console.panes.database_activity import SessionList, SizeList, session_lines
 from console.panes.database_lists import ChunkList, InfoList, JobList, TableList
 from console.panes.database_requests import DatabaseRequests
 from console.panes.sections import SectionLine
-from console.widgets.columns import TableData
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
-from core.models import (
-    ChunkInfo,
-    DatabaseView,
-    FleetView,
-    HypertableInfo,
-    JobInfo,
-    RelationInfo,
-    SessionInfo,
-)
+
+if TYPE_CHECKING:
+    from console.panes.chunk_strips import Chunks
+    from console.widgets.columns import TableData
+    from core.models import (
+        ChunkInfo,
+        DatabaseView,
+        FleetView,
+        HypertableInfo,
+        JobInfo,
+        RelationInfo,
+        SessionInfo,
+    )
 
 SECTIONS = ("tables", "chunks", "jobs", "sessions", "sizes", "health")
 WIDE, HIGH = 150, 34

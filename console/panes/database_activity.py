@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 
 from console.formatting import DASH, age, clean, count, short_bytes
 from console.panes.database_lists import InfoList
 from console.widgets.line import Line, wrap
-from console.widgets.palette import Palette
-from core.models import ActivityView, DatabaseView, RelationInfo, SessionInfo, SessionKind
+from core.models import SessionKind
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
+    from core.models import ActivityView, DatabaseView, RelationInfo, SessionInfo
 
 HIDDEN = "not to be seen with this role"
 LONG_S = 300.0  # a statement or transaction older than this is marked

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console.widgets.columns import TableData
-from core.models import DatabaseView
+
+if TYPE_CHECKING:
+    from core.models import DatabaseView
 
 _SOURCES = {
     "tables": "hypertables",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 
@@ -11,7 +12,9 @@ from console.formatting import DASH, age, clean, count, moment, ratio, short_byt
 from console.panes.chunk_marks import is_late, sign, word
 from console.widgets.line import Line
 from console.widgets.linelist import LineList
-from core.models import ChunkInfo, HypertableInfo, JobInfo
+
+if TYPE_CHECKING:
+    from core.models import ChunkInfo, HypertableInfo, JobInfo
 
 
 class InfoList(LineList):

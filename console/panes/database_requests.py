@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
 from console.formatting import clean, moment, span
 from console.messages import DetailWanted, PlanWanted, PolicyWanted, RefreshWanted, Remark
 from console.panes.base import Pane
-from core.models import ChunkInfo, HypertableInfo, JobInfo, PlanRequest, RelationInfo, SessionInfo
+from core.models import PlanRequest
+
+if TYPE_CHECKING:
+    from core.models import ChunkInfo, HypertableInfo, JobInfo, RelationInfo, SessionInfo
 
 NO_CHUNK = "no chunk is chosen: ← → walk along the strip"
 # The sections in which a key's target is to be seen; the others go everywhere in the pane.

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.formatting import age, clean, count, long_bytes, moment, ratio, span
 from console.panes.database_lists import job_state
 from console.widgets.line import Line, wrap
-from console.widgets.palette import Palette
 from console.widgets.severity import DATABASE_STATES
-from core.models import Capability, DatabaseState, DatabaseView, FleetView, JobInfo, StorageMode
+from core.models import DatabaseState, StorageMode
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
+    from core.models import Capability, DatabaseView, FleetView, JobInfo
 
 NEEDS = "compression needs TimescaleDB: set JUMPWATCH_DATABASE_URL to a server that has the extension"
 NEEDS_SHORT = "compression needs TimescaleDB (Health says how)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,12 +13,16 @@ from console.formatting import clean, moment
 from console.messages import HostWanted, Remark
 from console.panes.base import Pane
 from console.panes.query import Figure, Query, Vocabulary, complete, parse
-from console.widgets.columns import Column, TableData, table_data
+from console.widgets.columns import Column, table_data
 from console.widgets.filterbar import FilterBar
 from console.widgets.line import Line
 from console.widgets.linelist import LineList
 from console.widgets.severity import EVENT_GLYPHS, EVENT_LEVELS
-from core.models import EventLine, FleetView
+from core.models import EventLine
+
+if TYPE_CHECKING:
+    from console.widgets.columns import TableData
+    from core.models import FleetView
 
 EVENTS: Vocabulary[EventLine] = Vocabulary(
     {"age": Figure(lambda event, now: (now - event.ts).total_seconds(), "seconds", moves=True)},

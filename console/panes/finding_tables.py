@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.style import Style
 
 from console.formatting import DASH, age, clean, count, number, percent, short_bytes
-from console.panes.host_sheet import Sheet
 from console.widgets.line import Line, wrap
-from core.models import (
-    CheckFigures,
-    ContainerFigures,
-    DriveFigures,
-    PortFigures,
-    ProcessFigures,
-    ServiceFigures,
-    SessionFigures,
-    UpdateFigures,
-    ZfsFigures,
-)
+
+if TYPE_CHECKING:
+    from console.panes.host_sheet import Sheet
+    from core.models import (
+        CheckFigures,
+        ContainerFigures,
+        DriveFigures,
+        PortFigures,
+        ProcessFigures,
+        ServiceFigures,
+        SessionFigures,
+        UpdateFigures,
+        ZfsFigures,
+    )
 
 Cell = tuple[str, Style | None]
 _COLUMN = re.compile(r"([A-Z]+)([<>])(\d+)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -27,13 +27,18 @@ from console.panes.fleet_table import AGE_STEP_S, FleetTable, loud_hosts
 from console.panes.hostfilter import HOSTS
 from console.panes.hostorder import ORDERS, HostOrder
 from console.panes.listpane import ListPane
-from console.panes.query import Mistake, complete
+from console.panes.query import complete
 from console.panes.welcome import welcome
-from console.widgets.columns import TableData, table_data
+from console.widgets.columns import table_data
 from console.widgets.line import Line
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
-from core.models import FleetView, HostView, PollerRole
+from core.models import PollerRole
+
+if TYPE_CHECKING:
+    from console.panes.query import Mistake
+    from console.widgets.columns import TableData
+    from core.models import FleetView, HostView
 
 PREVIEW_FROM = 120
 

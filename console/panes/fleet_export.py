@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from console.panes.hostfilter import disk_pct, failed_units, net_bps, pending_updates
-from console.widgets.columns import Column, Scalar
-from core.models import HostView, SystemFigures
+from console.widgets.columns import Column
+
+if TYPE_CHECKING:
+    from console.widgets.columns import Scalar
+    from core.models import HostView, SystemFigures
 
 
 def _column(name: str, read: Callable[[HostView], Scalar]) -> Column[HostView]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from textual.binding import Binding, BindingType
@@ -17,7 +17,10 @@ from console.widgets.line import Line
 from console.widgets.linelist import LineList
 from console.widgets.plots import spark
 from console.widgets.severity import CPU, DISK, HOST_STATES, MEMORY, age_level, level
-from core.models import FleetView, HostState, HostView, SectionStatus
+from core.models import HostState, SectionStatus
+
+if TYPE_CHECKING:
+    from core.models import FleetView, HostView
 
 _STATE, _AGE, _PCT, _LOAD, _NET = 11, 5, 5, 6, 6
 _FIGURES = 3 * _PCT + _LOAD + 2 * _NET

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from console.formatting import DASH, count, long_bytes, percent, short_bytes
 from console.panes.listing import Answer, Listing, Row, answer_of, finding_of, vocabulary
@@ -18,9 +19,12 @@ from console.panes.listing_columns import (
     unique,
 )
 from console.panes.query import Figure
-from console.widgets.line import Line
-from console.widgets.palette import Palette
-from core.models import DriveFigures, HostView, PoolFigures, SectionStatus, ZfsFigures
+from core.models import DriveFigures, SectionStatus, ZfsFigures
+
+if TYPE_CHECKING:
+    from console.widgets.line import Line
+    from console.widgets.palette import Palette
+    from core.models import HostView, PoolFigures
 
 _HOUR_S = 3600.0
 _ZFS_S = 300.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -29,7 +29,9 @@ from console.panes.host_plots import FIRST, POINTS, SPANS, zoomed
 from console.panes.host_sheet import Sheet
 from console.widgets.line import Line
 from console.widgets.linesview import LinesView
-from core.models import FleetView, HostPlot, HostView
+
+if TYPE_CHECKING:
+    from core.models import FleetView, HostPlot, HostView
 
 _FIRST = ("processes",)
 _THEN = ("services", "containers", "drives", "zfs", "updates", "sessions", "ports")

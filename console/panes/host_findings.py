@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from console.formatting import DASH, age, clean, count, short_bytes
 from console.panes.finding_tables import TABLES, anything
-from console.panes.host_sheet import Sheet
 from console.widgets.line import Line, wrap
-from console.widgets.palette import Palette
-from core.models import Finding, HostFinding, HostView, PollingFigures, PollingView, SectionStatus
+from core.models import SectionStatus
+
+if TYPE_CHECKING:
+    from console.panes.host_sheet import Sheet
+    from console.widgets.palette import Palette
+    from core.models import Finding, HostFinding, HostView, PollingFigures, PollingView
 
 TITLES = {
     "processes": "TOP PROCESSES",

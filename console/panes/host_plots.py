@@ -7,13 +7,18 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from math import ceil
 from statistics import median
+from typing import TYPE_CHECKING
 
 from console.formatting import DASH, moment, number, percent, short_bytes
-from console.panes.host_sheet import Sheet, heading
+from console.panes.host_sheet import heading
 from console.widgets.line import Line
-from console.widgets.plots import Values, top_of
+from console.widgets.plots import top_of
 from console.widgets.severity import BUSY, CPU, DISK, MEMORY, level
-from core.models import HostPlot
+
+if TYPE_CHECKING:
+    from console.panes.host_sheet import Sheet
+    from console.widgets.plots import Values
+    from core.models import HostPlot
 
 SPANS: tuple[tuple[str, timedelta], ...] = (
     ("5 min", timedelta(minutes=5)),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from console.panes.host_findings import troubles
-from console.panes.host_sheet import Sheet, filesystems, header, heading, plots
+from console.panes.host_sheet import filesystems, header, heading, plots
 from console.widgets.line import Line
-from core.models import HostView
+
+if TYPE_CHECKING:
+    from console.panes.host_sheet import Sheet
+    from core.models import HostView
 
 _MOST_FILESYSTEMS, _MOST_TROUBLES = 8, 4
 

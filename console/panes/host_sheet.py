@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 
@@ -12,10 +13,14 @@ from console.formatting import DASH, age, clean, long_bytes, moment, number, per
 from console.panes.hostfilter import disk_pct, net_bps
 from console.panes.remedies import remedy
 from console.widgets.line import Line, wrap
-from console.widgets.palette import Palette
-from console.widgets.plots import Values, area, bar, top_of
+from console.widgets.plots import area, bar, top_of
 from console.widgets.severity import BUSY, CPU, DISK, HOST_STATES, MEMORY, age_level, level
-from core.models import HostState, HostView, SectionStatus
+from core.models import HostState, SectionStatus
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
+    from console.widgets.plots import Values
+    from core.models import HostView
 
 _SECTION_WORDS = {
     SectionStatus.OK: "ok",

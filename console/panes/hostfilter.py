@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from console.panes.query import Figure, Unit, Vocabulary
+from console.panes.query import Figure, Vocabulary
 from core import models
-from core.models import HostView
+
+if TYPE_CHECKING:
+    from console.panes.query import Unit
+    from core.models import HostView
 
 
 def disk_pct(view: HostView) -> float | None:

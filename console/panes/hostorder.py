@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.panes.hostfilter import FIGURES, HOSTS
-from console.panes.keptorder import KeptOrder, Key
+from console.panes.keptorder import KeptOrder
 from console.panes.query import Query, parse
 from console.widgets.severity import STATE_RANK
-from core.models import HostView
+
+if TYPE_CHECKING:
+    from console.panes.keptorder import Key
+    from core.models import HostView
 
 _UNKNOWN = (1.0, 0.0)
 

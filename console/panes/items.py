@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -14,18 +14,23 @@ from textual.containers import Container
 from console.formatting import age, clean
 from console.messages import HostWanted, Remark
 from console.panes.coverage import nothing, summary
-from console.panes.listing import Key, Listing, Row, Rows
+from console.panes.listing import Key, Row, Rows
 from console.panes.listpane import ListPane
-from console.panes.query import Mistake, complete
+from console.panes.query import complete
 from console.panes.sections import SectionLine
-from console.widgets.columns import TableData, table_data
+from console.widgets.columns import table_data
 from console.widgets.columntable import ColumnTable
 from console.widgets.line import Line
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
 from console.widgets.palette import Palette
 from console.widgets.severity import HOST_STATES, age_level
-from core.models import FleetView, HostView
+
+if TYPE_CHECKING:
+    from console.panes.listing import Listing
+    from console.panes.query import Mistake
+    from console.widgets.columns import TableData
+    from core.models import FleetView, HostView
 
 Detail = Callable[[Row[Any], int, Palette], list[Line]]
 WIDE_FROM, DETAIL_FROM = 120, 15  # columns beside the list; rows for the detail below it

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from core.models import HostView
+if TYPE_CHECKING:
+    from core.models import HostView
 
 Key = tuple[float, ...]
 _FEW = 8  # where more than one host in so many has moved, sorting all of them is quicker

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from console.panes.hostfilter import HOSTS
 from console.panes.query import Figure, Query, Vocabulary, parse
-from console.widgets.columns import Column, SortKey
-from core.models import HostView, SectionStatus
+from core.models import SectionStatus
+
+if TYPE_CHECKING:
+    from console.widgets.columns import Column, SortKey
+    from core.models import HostView
 
 V = TypeVar("V")
 

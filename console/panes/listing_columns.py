@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from console.formatting import DASH, age, clean, count, percent, short_bytes
-from console.panes.listing import Row
-from console.widgets.columns import Cell, Column, Look
+from console.widgets.columns import Column
 from console.widgets.line import Line, wrap
-from console.widgets.palette import Palette
 from console.widgets.severity import HOST_STATES, age_level
 from core.models import HostState
+
+if TYPE_CHECKING:
+    from console.panes.listing import Row
+    from console.widgets.columns import Cell, Look
+    from console.widgets.palette import Palette
 
 V = TypeVar("V")
 GLYPHS = ("●", "▲", "✗")

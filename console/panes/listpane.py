@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Container, Hashable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from console.messages import CompareWanted, PollWanted, Remark
 from console.panes.base import Pane
-from console.panes.query import Mistake
 from console.widgets.bars import OneLine
 from console.widgets.filterbar import FilterBar
 from console.widgets.line import Line
 from console.widgets.linelist import LineList
+
+if TYPE_CHECKING:
+    from console.panes.query import Mistake
 
 
 class MarkedList(LineList):

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.formatting import DASH, moment, span
 from console.panes.items import ItemsPane
-from console.panes.listing import Answer, Listing, Row, answer_of, finding_of, vocabulary
+from console.panes.listing import Listing, Row, answer_of, finding_of, vocabulary
 from console.panes.listing_columns import age_column, facts, host_column, state_column, text
 from console.panes.query import Figure
-from console.widgets.columns import Cell, Column, Look
-from console.widgets.line import Line
-from console.widgets.palette import Palette
-from core.models import CertificateFigures, HostFinding, HostView, ProxiesFigures, ProxyFigures, SectionStatus
+from console.widgets.columns import Column
+from core.models import ProxiesFigures, SectionStatus
+
+if TYPE_CHECKING:
+    from console.panes.listing import Answer
+    from console.widgets.columns import Cell, Look
+    from console.widgets.line import Line
+    from console.widgets.palette import Palette
+    from core.models import CertificateFigures, HostFinding, HostView, ProxyFigures
 
 _EVERY_S = 300.0
 _DAY_S, _FAR_D = 86_400.0, 40_000.0

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from core.models import HostState, HostView, Reason
+from typing import TYPE_CHECKING
+
+from core.models import HostState, Reason
+
+if TYPE_CHECKING:
+    from core.models import HostView
 
 _WAYS = {
     Reason.NAME: "check the name: jumpwatch hosts list, /etc/hosts, or HostName in ~/.ssh/config",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from console.formatting import short_bytes
 from console.panes.items import ItemsPane
 from console.panes.listing import Listing, Row, answer_of, finding_of, vocabulary
 from console.panes.listing_columns import age_column, facts, figure, host_column, size, state_column, text
 from console.panes.query import Figure
-from console.widgets.line import Line
-from console.widgets.palette import Palette
-from core.models import HostView, ServiceFigures
+from core.models import ServiceFigures
+
+if TYPE_CHECKING:
+    from console.widgets.line import Line
+    from console.widgets.palette import Palette
+    from core.models import HostView
 
 _EVERY_S = 60.0
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from console.formatting import DASH, count, long_bytes, percent, rate, short_bytes
 from console.panes.listing import Answer, Listing, Row, vocabulary
 from console.panes.listing_columns import age_column, facts, figure, host_column, share, size, state_column, text
 from console.panes.query import Figure
 from console.widgets.line import Line
-from console.widgets.palette import Palette
 from console.widgets.plots import bar
 from console.widgets.severity import BUSY, DISK, level
-from core.models import DiskFigures, FilesystemFigures, HostView, SectionStatus
+from core.models import SectionStatus
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
+    from core.models import DiskFigures, FilesystemFigures, HostView
 
 _SAMPLE_S = 10.0
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.geometry import Size
 
 from console.formatting import clean
 from console.widgets.line import Line, wrap
-from console.widgets.palette import Palette
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
 
 _WAYS = (
     ("jumpwatch hosts add web-1 --user ops", "watch one host; any name that ssh knows will do"),

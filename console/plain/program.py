@@ -7,15 +7,18 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from console.formatting import clean, nearest
 from console.panes.hostfilter import HOSTS
 from console.panes.query import parse
 from console.plain import text
-from console.services import ConsoleServices
 from core.exceptions import InfrastructureException
-from core.models import FleetView, HostState, PollerRole
+from core.models import HostState, PollerRole
+
+if TYPE_CHECKING:
+    from console.services import ConsoleServices
+    from core.models import FleetView
 
 _STOP_S = 2.0
 HELP = (

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.formatting import age, clean, count, long_bytes, moment, percent, rate, ratio, seconds_between, span
 from console.panes.hostfilter import disk_pct, failed_units, net_bps, pending_updates
 from console.widgets.severity import STATE_RANK
-from core.models import FleetView, HostState, HostView
+from core.models import HostState
+
+if TYPE_CHECKING:
+    from core.models import FleetView, HostView
 
 UNKNOWN = "not known"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,7 +14,10 @@ from textual.widgets import Button, Input, Static
 from console.formatting import clean
 from console.screens.base import Cover
 from console.screens.spans import SpanDialog, span_bindings
-from core.models import Alert, FleetView, PlanRequest
+from core.models import PlanRequest
+
+if TYPE_CHECKING:
+    from core.models import Alert, FleetView
 
 SPANS: tuple[tuple[str, timedelta], ...] = (
     ("30 minutes", timedelta(minutes=30)),

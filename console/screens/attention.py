@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from console.formatting import clean
 from console.messages import AttentionWanted
-from core.models import Alert, FleetView, PollerRole
+from core.models import PollerRole
+
+if TYPE_CHECKING:
+    from core.models import Alert, FleetView
 
 
 class News:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen
 
-from core.models import FleetView
+if TYPE_CHECKING:
+    from core.models import FleetView
 
 Answer = TypeVar("Answer")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,12 +14,15 @@ from textual.widgets import Static
 
 from console.formatting import age, clean, moment
 from console.screens.base import Cover
-from console.services import ConsoleServices
 from console.widgets.line import Line
 from console.widgets.linelist import LineList
 from console.widgets.severity import HOST_STATES
 from core.exceptions import InfrastructureException
-from core.models.console import Changes, HostChange
+from core.models.console import HostChange
+
+if TYPE_CHECKING:
+    from console.services import ConsoleServices
+    from core.models.console import Changes
 
 
 class ChangeList(LineList):

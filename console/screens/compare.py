@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -13,9 +13,11 @@ from textual.widgets import Static
 
 from console.panes.comparing import CELL, LABEL, lines_of
 from console.screens.base import Cover
-from console.services import ConsoleServices
 from console.widgets.linesview import LinesView
-from core.models import FleetView, HostView
+
+if TYPE_CHECKING:
+    from console.services import ConsoleServices
+    from core.models import FleetView, HostView
 
 
 class CompareScreen(Cover[str]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -14,7 +14,9 @@ from console.formatting import clean, clean_lines
 from console.screens.base import Cover
 from console.widgets.line import Line, wrap
 from console.widgets.linesview import LinesView
-from console.widgets.palette import Palette
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
 
 Facts = tuple[tuple[str, str], ...]
 _NAME = 13

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-from console.actions.operate import Operator
 from console.formatting import clean, span
 from console.screens.base import Cover
-from console.services import ConsoleServices
 from core.exceptions import InfrastructureException
 from core.models import PollerRole
+
+if TYPE_CHECKING:
+    from console.actions.operate import Operator
+    from console.services import ConsoleServices
 
 _WITHOUT_SCREEN = "`jumpwatch collect` goes on without a screen: start it in another terminal, or as a service."
 _STAY = "Nothing goes on without a screen in this version: in tmux, detach instead of quitting."

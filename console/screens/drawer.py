@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -11,12 +11,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Static
 
-from console.actions.operate import Operation, Operator
 from console.formatting import clean
 from console.screens.base import Cover
 from console.screens.plan_sheet import by_read_only, plan_lines, progress_lines
 from console.widgets.linesview import LinesView
 from core.exceptions import InfrastructureException
+
+if TYPE_CHECKING:
+    from console.actions.operate import Operation, Operator
 
 FULL_BELOW = 116
 DRY = "dry run only: nothing is changed yet"

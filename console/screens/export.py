@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,8 +14,10 @@ from textual.widgets import Button, Input, Static
 from console.actions.export import FORMATS, format_of, new_name
 from console.formatting import clean
 from console.screens.base import Cover
-from console.widgets.columns import TableData
 from core.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from console.widgets.columns import TableData
 
 
 class ExportDialog(Cover[str]):

@@ -11,14 +11,15 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from console.screens.base import Cover
-from console.services import ConsoleServices
 from console.widgets.line import Line, wrap
 from console.widgets.linesview import LinesView
-from console.widgets.palette import Palette
-from core.models import FleetView, HostState
+from core.models import HostState
 
 if TYPE_CHECKING:
     from console.screens.comforts import Comforts
+    from console.services import ConsoleServices
+    from console.widgets.palette import Palette
+    from core.models import FleetView
 
 
 class Guide(Cover[None]):

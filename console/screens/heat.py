@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -17,10 +17,14 @@ from console.formatting import DASH, age, clean, number, percent
 from console.panes.hostfilter import FIGURES, data_age
 from console.panes.hostorder import ORDERS
 from console.screens.base import Cover
-from console.services import ConsoleServices
-from console.widgets.heatgrid import HeatGrid, Mark
+from console.widgets.heatgrid import HeatGrid
 from console.widgets.severity import CPU, DISK, HOST_STATES, MEMORY, age_level, level
-from core.models import FleetView, HostState, HostView
+from core.models import HostState
+
+if TYPE_CHECKING:
+    from console.services import ConsoleServices
+    from console.widgets.heatgrid import Mark
+    from core.models import FleetView, HostView
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _AWAY = (HostState.OFFLINE, HostState.UNKNOWN, HostState.MAINTENANCE)

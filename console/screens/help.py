@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -13,7 +13,9 @@ from textual.widgets import Static
 from console.screens.base import Cover
 from console.widgets.line import Line
 from console.widgets.linesview import LinesView
-from console.widgets.palette import Palette
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
 
 Groups = list[tuple[str, list[tuple[str, str]]]]
 _WORDS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -27,7 +27,10 @@ from console.messages import (
 from console.screens.base import Cover
 from console.widgets.line import Line
 from console.widgets.linelist import LineList
-from core.models import ContainerFigures, FleetView, HostView, ServiceFigures
+from core.models import ContainerFigures, ServiceFigures
+
+if TYPE_CHECKING:
+    from core.models import FleetView, HostView
 
 
 @dataclass(frozen=True)

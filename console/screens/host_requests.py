@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.message import Message
 
 from console.formatting import clean
 from console.messages import (
-    ContainerWanted,
-    CopyFileWanted,
-    HostActionsWanted,
-    LogsWanted,
     PlanWanted,
-    RebootWanted,
     Remark,
-    RunWanted,
-    ShellWanted,
-    UnitWanted,
 )
 from console.screens.requests import Requests
 from core.exceptions import InfrastructureException
-from core.models import LogSource, PlanRequest
+
+if TYPE_CHECKING:
+    from console.messages import (
+        ContainerWanted,
+        CopyFileWanted,
+        HostActionsWanted,
+        LogsWanted,
+        RebootWanted,
+        RunWanted,
+        ShellWanted,
+        UnitWanted,
+    )
 
 
 class HostRequests(Requests):
     """The part of the main screen that acts on hosts."""
 
     def _wish(self, action: str, hosts: tuple[str, ...], **arguments: object) -> None:
+        from core.models import PlanRequest
+
         if hosts:
             self.on_plan_wanted(PlanWanted(PlanRequest(action, {"hosts": " ".join(hosts), **arguments})))
 
@@ -61,6 +68,7 @@ class HostRequests(Requests):
 
     def on_logs_wanted(self, message: LogsWanted) -> None:
         from console.screens.logs import LogScreen
+        from core.models import LogSource
 
         source = LogSource(message.host, message.unit, message.container, message.engine)
         self.app.push_screen(LogScreen(self.services, source))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -13,13 +13,16 @@ from textual.widgets import Input, Static
 
 from console.formatting import clean
 from console.screens.base import Cover
-from console.services import ConsoleServices
 from console.widgets.line import Line, wrap
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
-from console.widgets.palette import Palette
 from core.exceptions import InfrastructureException
-from core.models import FleetView, HostKeyReview
+from core.models import HostKeyReview
+
+if TYPE_CHECKING:
+    from console.services import ConsoleServices
+    from console.widgets.palette import Palette
+    from core.models import FleetView
 
 
 class KeyList(LineList):

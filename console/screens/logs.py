@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -14,12 +14,15 @@ from textual.widgets import Static
 from console.formatting import DASH, clean, count, moment
 from console.messages import CopyWanted
 from console.screens.base import Cover
-from console.services import ConsoleServices
 from console.widgets.filterbar import FilterBar
 from console.widgets.line import Line, wrap
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
-from core.models import LogFeed, LogRecord, LogSource
+from core.models import LogFeed, LogRecord
+
+if TYPE_CHECKING:
+    from console.services import ConsoleServices
+    from core.models import LogSource
 
 LOOK_S = 0.2
 _WHOLE = 3  # lines for the record under the cursor

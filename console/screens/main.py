@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,7 +11,6 @@ from textual.containers import Container
 from textual.timer import Timer
 
 from console.formatting import clean
-from console.messages import HostWanted, PaneLeft
 from console.panes.base import Pane
 from console.panes.fleet import FleetPane
 from console.screens.attention import News
@@ -20,12 +19,17 @@ from console.screens.host_requests import HostRequests
 from console.screens.keys import help_rows, hint_rows
 from console.screens.tabs import TABS, make_pane
 from console.screens.travel import TimeTravel
-from console.services import ConsoleServices
-from console.widgets.bars import KeyHints, Piece, TabLine
+from console.widgets.bars import KeyHints, TabLine
 from console.widgets.notices import NoticeLine
 from console.widgets.scrubber import Scrubber
 from console.widgets.statusline import StatusLine
-from core.models import DatabaseState, FleetView, PollerRole
+from core.models import DatabaseState, PollerRole
+
+if TYPE_CHECKING:
+    from console.messages import HostWanted, PaneLeft
+    from console.services import ConsoleServices
+    from console.widgets.bars import Piece
+    from core.models import FleetView
 
 FOLLOW_S = 0.25
 

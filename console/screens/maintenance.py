@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 
 from console.formatting import clean
 from console.screens.spans import SpanDialog, span_bindings
-from core.models import FleetView, PlanRequest
+from core.models import PlanRequest
+
+if TYPE_CHECKING:
+    from core.models import FleetView
 
 SPANS: tuple[tuple[str, timedelta | None], ...] = (
     ("30 minutes", timedelta(minutes=30)),

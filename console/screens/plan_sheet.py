@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.style import Style
 
-from console.actions.operate import Operation
 from console.formatting import clean, clean_lines, long_bytes, ratio
 from console.widgets.line import Line, wrap
-from console.widgets.palette import Palette
 from console.widgets.plots import bar
-from core.models import Plan
+
+if TYPE_CHECKING:
+    from console.actions.operate import Operation
+    from console.widgets.palette import Palette
+    from core.models import Plan
 
 
 def plan_lines(plan: Plan, width: int, look: Palette) -> list[Line]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -13,7 +13,10 @@ from textual.widgets import Button, Input, Static
 from console.formatting import span
 from console.screens.base import Cover
 from console.screens.spans import SpanDialog, span_bindings
-from core.models import DatabaseView, PlanRequest
+from core.models import PlanRequest
+
+if TYPE_CHECKING:
+    from core.models import DatabaseView
 
 # Policy, what it says, a table whose figures show it, and which of them.
 POLICIES = (

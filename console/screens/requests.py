@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.worker import WorkType
@@ -10,23 +10,27 @@ from textual.worker import WorkType
 from console.actions.operate import Operator
 from console.formatting import clean
 from console.messages import (
-    AlertWanted,
     CopyWanted,
-    DetailWanted,
-    IntervalWanted,
-    MaintenanceWanted,
     PlanWanted,
-    PolicyWanted,
     PollWanted,
-    RefreshWanted,
-    Remark,
 )
-from console.panes.base import Pane
 from console.screens.table_requests import TableRequests
-from console.services import ConsoleServices
 from console.widgets.keynames import key_of
 from core.exceptions import InfrastructureException
-from core.models import PlanRequest
+
+if TYPE_CHECKING:
+    from console.messages import (
+        AlertWanted,
+        DetailWanted,
+        IntervalWanted,
+        MaintenanceWanted,
+        PolicyWanted,
+        RefreshWanted,
+        Remark,
+    )
+    from console.panes.base import Pane
+    from console.services import ConsoleServices
+    from core.models import PlanRequest
 
 UNLOCK_S = 600.0
 MIN_INTERVAL_S, MAX_INTERVAL_S = 1.0, 3600.0

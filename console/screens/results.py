@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -17,8 +17,10 @@ from console.messages import CopyWanted
 from console.screens.base import Cover
 from console.widgets.line import Line, wrap
 from console.widgets.linesview import LinesView
-from console.widgets.palette import Palette
-from core.models import HostResult
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
+    from core.models import HostResult
 
 COLUMN, WIDE_FROM = 50, 110  # cells of a column at the least; narrower screens show one group at a time
 _LINES = 2000  # of one group

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import SecretStr
 from textual import events, on
@@ -14,13 +14,16 @@ from textual.widgets import Input, Static
 
 from console.formatting import clean
 from console.screens.base import Cover
-from console.services import ConsoleServices
 from console.widgets.line import Line, wrap
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
-from console.widgets.palette import Palette
 from core.exceptions import InfrastructureException
-from core.models import FleetView, SecretRequest
+from core.models import SecretRequest
+
+if TYPE_CHECKING:
+    from console.services import ConsoleServices
+    from console.widgets.palette import Palette
+    from core.models import FleetView
 
 _KINDS = {"passphrase": "passphrase", "password": "password", "answer": "question"}
 

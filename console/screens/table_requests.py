@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from console.actions.export import as_csv, as_json, format_of, write_new
 from console.formatting import clean
-from console.messages import CompareWanted, HeatWanted, HostWanted
-from console.panes.base import Pane
-from console.services import ConsoleServices
-from console.widgets.columns import TableData
+from console.messages import HostWanted
 from core.exceptions import InfrastructureException
+
+if TYPE_CHECKING:
+    from console.messages import CompareWanted, HeatWanted
+    from console.panes.base import Pane
+    from console.services import ConsoleServices
+    from console.widgets.columns import TableData
 
 
 class TableRequests(Screen[None]):

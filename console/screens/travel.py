@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from console.formatting import clean, moment
-from console.messages import PlotWanted
 from console.screens.requests import Requests
-from console.services import ConsoleServices
 from console.widgets.scrubber import Scrubber, step_name
 from core.exceptions import InfrastructureException
+
+if TYPE_CHECKING:
+    from console.messages import PlotWanted
+    from console.services import ConsoleServices
 
 STEPS = tuple(
     timedelta(seconds=s) for s in (10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400)

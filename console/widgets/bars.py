@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -11,7 +12,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from console.widgets.line import Line, fit
-from console.widgets.palette import Palette, palette_of
+from console.widgets.palette import palette_of
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
 
 Piece = tuple[str, Style | None]
 

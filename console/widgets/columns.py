@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rich.style import Style
 
 from console.formatting import DASH, clean
-from console.widgets.palette import Palette
-from core.models import HostState
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
+    from core.models import HostState
 
 R = TypeVar("R")
 Scalar = str | int | float | bool | datetime | None

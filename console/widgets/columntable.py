@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.message import Message
 
-from console.widgets.columns import Column, Look, Places, places_of
+from console.widgets.columns import Look, places_of
 from console.widgets.line import Line
 from console.widgets.linelist import LineList
-from core.models import HostState
+
+if TYPE_CHECKING:
+    from console.widgets.columns import Column, Places
+    from core.models import HostState
 
 
 class ColumnTable(LineList):

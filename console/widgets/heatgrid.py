@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from textual import events
@@ -15,7 +15,10 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from console.widgets.line import Line
-from console.widgets.palette import Palette, palette_of
+from console.widgets.palette import palette_of
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
 
 Mark = tuple[str, int]
 """Glyph and level of a cell: 0 fine, 1 warning, 2 bad, -1 away or not known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from textual import events
@@ -16,7 +16,10 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from console.widgets.line import Line
-from console.widgets.palette import Palette, palette_of
+from console.widgets.palette import palette_of
+
+if TYPE_CHECKING:
+    from console.widgets.palette import Palette
 
 _MAX_KEPT = 1000
 

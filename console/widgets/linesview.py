@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -13,8 +13,11 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from console.widgets.line import Line
-from console.widgets.palette import Palette, palette_of
+from console.widgets.palette import palette_of
+
+if TYPE_CHECKING:
+    from console.widgets.line import Line
+    from console.widgets.palette import Palette
 
 
 class LinesView(ScrollView, can_focus=False, inherit_bindings=False):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual import events
 
 from console.formatting import clean
 from console.widgets.bars import OneLine
 from console.widgets.keynames import key_of
 from console.widgets.line import Line, fit
-from core.models import FleetView
+
+if TYPE_CHECKING:
+    from core.models import FleetView
 
 
 class NoticeLine(OneLine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 from textual import events
@@ -12,7 +13,10 @@ from textual.message import Message
 from console.formatting import age, clean, moment
 from console.widgets.bars import OneLine
 from console.widgets.line import Line, fit
-from core.models import FleetView, Mark, MarkKind, ReplayStatus, Timeline
+from core.models import MarkKind
+
+if TYPE_CHECKING:
+    from core.models import FleetView, Mark, ReplayStatus, Timeline
 
 _RANK = {"info": 0, "warning": 1, "error": 2}
 # Each kind and severity has a glyph of its own: no colour is needed to tell them apart.
@@ -55,7 +59,7 @@ class Scrubber(OneLine):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.status = ReplayStatus()
+        self.status: ReplayStatus | None = None
         self.utc = True
         self.note = ""
         self._bar = (0, 0)
@@ -74,7 +78,7 @@ class Scrubber(OneLine):
 
     def draw(self, width: int) -> Line:
         line, look, status = Line().gap(), self.palette, self.status
-        if status.at is None or status.timeline is None:
+        if status is None or status.at is None or status.timeline is None:
             return line
         whole, at = status.timeline, status.at
         form = "%H:%M" if whole.stop - whole.start <= timedelta(days=1) else "%m-%d %H:%M"
@@ -121,6 +125,6 @@ class Scrubber(OneLine):
 
     def on_click(self, event: events.Click) -> None:
         start, cells = self._bar
-        whole = self.status.timeline
+        whole = self.status.timeline if self.status else None
         if whole is not None and cells and start <= event.x < start + cells:
             self.post_message(self.Chosen(whole.start + (whole.stop - whole.start) * (event.x - start) / cells))

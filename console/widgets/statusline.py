@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from textual import events
 
 from console.formatting import age, clean, moment, number, span
-from console.widgets.bars import OneLine, Piece
+from console.widgets.bars import OneLine
 from console.widgets.line import Line
 from console.widgets.severity import DATABASE_STATES, EVENT_GLYPHS, HOST_STATES
 from core.models import DatabaseState, FleetView, HostState, PollerRole, StorageMode
+
+if TYPE_CHECKING:
+    from console.widgets.bars import Piece
 
 _STATE = attrgetter("state._value_")  # counted for thousands of hosts: an Enum's own hash is slow
 _ORDER = (HostState.OFFLINE, HostState.DEGRADED, HostState.UNKNOWN, HostState.MAINTENANCE, HostState.ONLINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from core.alerts import program
 from core.alerts.book import AlertBook, Step
@@ -10,13 +11,15 @@ from core.alerts.defaults import HOSTS_AWAY
 from core.alerts.figures import Source
 from core.alerts.forecast import Filling
 from core.alerts.judge import Judge
-from core.alerts.rules import Rule, RuleSet
 from core.alerts.track import Track
 from core.alerts.watch import Watch, clock_off, middle_clock
 from core.alerts.watched import WatchedTime
 from core.models import Alert, FleetView, HostState, HostView, Reason, SectionStatus
 from core.models.alerts import alert_key
-from core.ports import Clock
+
+if TYPE_CHECKING:
+    from core.alerts.rules import Rule, RuleSet
+    from core.ports import Clock
 
 _GAP_TIMES, _GAP_LEAST_S = 4.0, 60.0  # between two frames; more, and what lasted has not been seen to last
 _LISTEN_S = 30.0

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from core.alerts.book import AlertBook, is_worse
 from core.alerts.defaults import HOST_AWAY
-from core.alerts.figures import Reading
-from core.alerts.rules import Rule
 from core.alerts.track import Track
-from core.alerts.watch import Watch
-from core.alerts.watched import WatchedTime
 from core.alerts.words import figure_words, span_words
 from core.models import Alert, Level
 from core.models.alerts import alert_key
-from core.ports import Clock
+
+if TYPE_CHECKING:
+    from core.alerts.figures import Reading
+    from core.alerts.rules import Rule
+    from core.alerts.watch import Watch
+    from core.alerts.watched import WatchedTime
+    from core.ports import Clock
 
 _FLAPS, _FLAP_S, _CALM_S = 3, 3600.0, 900.0  # raised so often in an hour: over only when it has been calm for so long
 _FLAPS_KEPT = 5000

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from core.alerts.figures import Reading
-from core.alerts.watch import Watch
 from core.models import DatabaseState, FleetView, HostState
+
+if TYPE_CHECKING:
+    from core.alerts.figures import Reading
+    from core.alerts.watch import Watch
 
 _ENOUGH = 3  # hosts, before most of them say anything
 _SEEN = (HostState.ONLINE, HostState.DEGRADED, HostState.OFFLINE)

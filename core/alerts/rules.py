@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from core.alerts.figures import FIGURES, Figure
 from core.alerts.words import figure_words, span_words
-from core.models import Host, Level
+
+if TYPE_CHECKING:
+    from core.models import Host, Level
 
 
 @dataclass(frozen=True, slots=True)

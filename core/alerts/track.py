@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from core.alerts.rules import Rule
-from core.models import Level
+if TYPE_CHECKING:
+    from core.alerts.rules import Rule
+    from core.models import Level
 
 _LEVELS: tuple[Level, ...] = ("info", "warning", "error")
 _POINTS_MOST = 500

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from core.alerts.figures import Source
 from core.alerts.forecast import Filling
-from core.alerts.rules import Rule, RuleSet
-from core.alerts.track import Track
-from core.models import FilesystemFigures, Host, HostFinding, HostSample, HostView
+
+if TYPE_CHECKING:
+    from core.alerts.rules import Rule, RuleSet
+    from core.alerts.track import Track
+    from core.models import FilesystemFigures, Host, HostFinding, HostSample, HostView
 
 _SILENT_TIMES = 5.0  # longer than the longest wait between two answers so far
 _SKEWED_KNOWN = 3  # hosts, before their clocks tell something of ours

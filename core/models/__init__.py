@@ -3,43 +3,25 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from core.models.database import (
-    RAW_TABLES,
-    Capability,
-    ChunkInfo,
-    DatabaseState,
-    DatabaseView,
-    HealthCheck,
-    HypertableInfo,
-    JobInfo,
-    PoolInfo,
-    StorageMode,
-    WriterStats,
-    compress_time,
-    keep_time,
-    past_retention,
-)
-from core.models.fleet import EventLine, FleetView, PollerRole
-from core.models.hosts import (
-    DiskFigures,
-    FilesystemFigures,
-    Host,
-    HostHistory,
-    HostKeyReview,
-    HostSample,
-    HostState,
-    HostView,
-    InterfaceFigures,
-    Reason,
-    SecretRequest,
-    SectionStatus,
-    SystemFigures,
-    Transition,
-)
-from core.models.inspection import HostFinding, PollingFigures, PollingView
-
 if TYPE_CHECKING:
     from core.models.alerts import Alert, AlertChange, AlertState
+    from core.models.database import (
+        RAW_TABLES,
+        Capability,
+        ChunkInfo,
+        DatabaseState,
+        DatabaseView,
+        HealthCheck,
+        HypertableInfo,
+        JobInfo,
+        PoolInfo,
+        StorageMode,
+        WriterStats,
+        compress_time,
+        keep_time,
+        past_retention,
+    )
+    from core.models.enums import HostState, MarkKind, Reason, SectionStatus
     from core.models.findings import (
         CertificateFigures,
         CheckFigures,
@@ -60,9 +42,25 @@ if TYPE_CHECKING:
         VdevFigures,
         ZfsFigures,
     )
+    from core.models.fleet import EventLine, FleetView, PollerRole
+    from core.models.hosts import (
+        DiskFigures,
+        FilesystemFigures,
+        Host,
+        HostHistory,
+        HostKeyReview,
+        HostPlot,
+        HostSample,
+        HostView,
+        InterfaceFigures,
+        SecretRequest,
+        SystemFigures,
+        Transition,
+    )
     from core.models.hostwork import HostResult, LogFeed, LogRecord, LogSource, SavedCommand
+    from core.models.inspection import HostFinding, PollingFigures, PollingView
     from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
-    from core.models.replay import HostPlot, Mark, MarkKind, PastView, ReplayStatus, Timeline
+    from core.models.replay import Mark, PastView, ReplayStatus, Timeline
     from core.models.upkeep import ActivityView, IndexInfo, RelationFacts, RelationInfo, SessionInfo, SessionKind
 
 __all__ = [
@@ -149,14 +147,25 @@ _LATER = {
     name: f"core.models.{module}"
     for module, names in {
         "alerts": "Alert AlertChange AlertState",
+        "database": (
+            "RAW_TABLES Capability ChunkInfo DatabaseState DatabaseView HealthCheck HypertableInfo JobInfo PoolInfo "
+            "StorageMode WriterStats compress_time keep_time past_retention"
+        ),
+        "enums": "HostState MarkKind Reason SectionStatus",
         "findings": (
             "CertificateFigures CheckFigures ContainerFigures DatasetFigures DriveFigures Finding Level "
             "Perfdatum PoolFigures PortFigures ProcessFigures ProxiesFigures ProxyFigures "
             "ServiceFigures SessionFigures UpdateFigures VdevFigures ZfsFigures"
         ),
+        "fleet": "EventLine FleetView PollerRole",
+        "hosts": (
+            "DiskFigures FilesystemFigures Host HostHistory HostKeyReview HostPlot HostSample HostView "
+            "InterfaceFigures SecretRequest SystemFigures Transition"
+        ),
         "hostwork": "HostResult LogFeed LogRecord LogSource SavedCommand",
+        "inspection": "HostFinding PollingFigures PollingView",
         "operations": "Outcome Plan PlanRequest PlanTarget",
-        "replay": "HostPlot Mark MarkKind PastView ReplayStatus Timeline",
+        "replay": "Mark PastView ReplayStatus Timeline",
         "upkeep": "ActivityView IndexInfo RelationFacts RelationInfo SessionInfo SessionKind",
     }.items()
     for name in names.split()

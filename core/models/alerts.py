@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from core.models.findings import Level
+if TYPE_CHECKING:
+    from core.models.findings import Level
 
 
 class AlertState(StrEnum):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from core.models.hosts import HostState
+if TYPE_CHECKING:
+    from core.models.enums import HostState
 
 
 @dataclass(frozen=True, slots=True)

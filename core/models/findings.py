@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from core.models.hosts import SectionStatus
+if TYPE_CHECKING:
+    from core.models.enums import SectionStatus
 
 Level = Literal["info", "warning", "error"]
 

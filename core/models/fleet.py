@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.models.database import DatabaseView, WriterStats
-from core.models.hosts import HostKeyReview, HostView, SecretRequest
 from core.models.inspection import PollingView
 
 if TYPE_CHECKING:
     from core.models.alerts import Alert
+    from core.models.hosts import HostKeyReview, HostView, SecretRequest
     from core.models.replay import PastView
 
 

@@ -5,51 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from core.models.enums import HostState, Reason, SectionStatus
 
 if TYPE_CHECKING:
     from core.models.inspection import HostFinding
-
-
-class HostState(StrEnum):
-    """What is known of a host, worst last."""
-
-    ONLINE = "online"
-    MAINTENANCE = "maintenance"
-    UNKNOWN = "unknown"
-    DEGRADED = "degraded"
-    OFFLINE = "offline"
-
-
-class Reason(StrEnum):
-    """Why a host is not online; failures that want different remedies are told apart."""
-
-    NONE = ""
-    PENDING = "pending"  # not tried yet
-    NAME = "name"  # the name does not resolve
-    ROUTE = "route"  # no route, network unreachable
-    PORT = "port"  # connection refused
-    FILTERED = "filtered"  # nothing answers the TCP connect
-    PROTOCOL = "protocol"  # something else than SSH answers
-    KEY_UNKNOWN = "key-unknown"
-    KEY_CHANGED = "key-changed"
-    LOGIN = "login"
-    SHELL = "shell"  # logged in, but the loop does not run
-    TIMEOUT = "timeout"
-    LOST = "lost"  # the connection broke
-    DATA = "data"  # frames come, nothing in them can be read
-    RESOURCE = "resource"  # degraded: a figure over its threshold
-
-
-class SectionStatus(StrEnum):
-    """What became of one section of a frame on the host."""
-
-    OK = "ok"
-    ABSENT = "absent"  # the host has no such thing
-    FORBIDDEN = "forbidden"  # it has, and the login may not read it
-    TIMEOUT = "timeout"
-    BROKEN = "broken"  # it was sent and cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +169,20 @@ class HostHistory:
     disk: tuple[float | None, ...] = ()  # the fullest filesystem, percent
     io: tuple[float | None, ...] = ()  # busiest disk, percent
     times: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlot:
+    """A host's past in steps of ``step_s`` seconds; ``source``: where its own figures are from, raw, 1m or 1h.
+
+    ``low`` and ``high`` are the least and the greatest within each step, where a mean stands in ``history``.
+    """
+
+    history: HostHistory
+    source: str
+    step_s: float
+    low: HostHistory = field(default_factory=HostHistory)
+    high: HostHistory = field(default_factory=HostHistory)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from core.models.hosts import SectionStatus
-
 if TYPE_CHECKING:  # made when the first finding comes
+    from core.models.enums import SectionStatus
     from core.models.findings import Finding, Level
 
 

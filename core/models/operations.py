@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.models.hostwork import HostResult
+if TYPE_CHECKING:
+    from core.models.hostwork import HostResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from core.models.hosts import HostHistory
-
-
-class MarkKind(StrEnum):
-    """What a mark on the time line stands for."""
-
-    STATE = "state"  # a host went from one state to another
-    ACTION = "action"  # somebody did something: a row of the audit
-    ALERT = "alert"  # an alert was raised
+from core.models.enums import MarkKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +48,3 @@ class ReplayStatus:
     reading: bool = False
     trouble: str = ""  # why the moment could not be read
     timeline: Timeline | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HostPlot:
-    """A host's past in steps of ``step_s`` seconds; ``source``: where its own figures are from, raw, 1m or 1h.
-
-    ``low`` and ``high`` are the least and the greatest within each step, where a mean stands in ``history``.
-    """
-
-    history: HostHistory
-    source: str
-    step_s: float
-    low: HostHistory = field(default_factory=HostHistory)
-    high: HostHistory = field(default_factory=HostHistory)
