@@ -103,7 +103,7 @@ def test_the_console_loads_nothing_heavy_before_its_first_paint(shell: Shell) ->
     code = (
         "import sys\nfrom console.app import JumpwatchApp\nfrom console.composition.services import LiveServices\n"
         "JumpwatchApp(LiveServices(lambda: None))\n"
-        "names = ['hosts', 'findings', 'operations', 'hostwork', 'upkeep', 'alerts']\n"
+        "names = ['hosts', 'database', 'findings', 'operations', 'hostwork', 'upkeep', 'alerts']\n"
         "heavy = {'sqlalchemy', 'asyncssh', 'asyncpg', 'pydantic', 'structlog', 'pygments'}\n"
         "heavy = {*heavy, *('core.models.' + each for each in names)} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"

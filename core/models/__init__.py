@@ -9,19 +9,16 @@ if TYPE_CHECKING:
         RAW_TABLES,
         Capability,
         ChunkInfo,
-        DatabaseState,
-        DatabaseView,
         HealthCheck,
         HypertableInfo,
         JobInfo,
         PoolInfo,
-        StorageMode,
-        WriterStats,
         compress_time,
         keep_time,
         past_retention,
     )
-    from core.models.enums import HostState, MarkKind, Reason, SectionStatus
+    from core.models.database_view import DatabaseState, DatabaseView, WriterStats
+    from core.models.enums import HostState, MarkKind, Reason, SectionStatus, StorageMode
     from core.models.findings import (
         CertificateFigures,
         CheckFigures,
@@ -148,10 +145,11 @@ _LATER = {
     for module, names in {
         "alerts": "Alert AlertChange AlertState",
         "database": (
-            "RAW_TABLES Capability ChunkInfo DatabaseState DatabaseView HealthCheck HypertableInfo JobInfo PoolInfo "
-            "StorageMode WriterStats compress_time keep_time past_retention"
+            "RAW_TABLES Capability ChunkInfo HealthCheck HypertableInfo JobInfo PoolInfo "
+            "compress_time keep_time past_retention"
         ),
-        "enums": "HostState MarkKind Reason SectionStatus",
+        "database_view": "DatabaseState DatabaseView WriterStats",
+        "enums": "HostState MarkKind Reason SectionStatus StorageMode",
         "findings": (
             "CertificateFigures CheckFigures ContainerFigures DatasetFigures DriveFigures Finding Level "
             "Perfdatum PoolFigures PortFigures ProcessFigures ProxiesFigures ProxyFigures "

@@ -1,22 +1,13 @@
-"""The database as it is shown: what the server can do, hypertables, chunks, jobs, health."""
+"""What a database can do and holds: capability, hypertables, chunks, jobs, health."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from core.models.upkeep import ActivityView, RelationInfo
-
-
-class StorageMode(StrEnum):
-    """Where the data lives; written into the database at init, never flips by itself."""
-
-    TIMESCALEDB = "timescaledb"
-    PARTITIONS = "partitions"
+from core.models.enums import StorageMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,60 +193,3 @@ class HealthCheck:
     name: str
     ok: bool | None
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class WriterStats:
-    """The lossless way to the database, in samples."""
-
-    stored: int = 0
-    queued: int = 0
-    spooled: int = 0  # on disk, waiting for the database
-    dropped: int = 0  # lost at the spool's bounds, counted
-    last_flush: datetime | None = None
-    last_error: str | None = None
-
-
-class DatabaseState(StrEnum):
-    """The database as the status line tells it."""
-
-    STARTING = "starting"
-    CONNECTED = "connected"
-    AWAY = "away"
-    UNSUPPORTED = "unsupported"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseView:
-    """The database at a moment; ``at`` is when the figures were read (None: never)."""
-
-    state: DatabaseState = DatabaseState.STARTING
-    detail: str = ""
-    at: datetime | None = None
-    capability: Capability | None = None
-    hypertables: tuple[HypertableInfo, ...] = ()
-    chunks: tuple[ChunkInfo, ...] = ()
-    jobs: tuple[JobInfo, ...] = ()
-    pool: PoolInfo | None = None
-    health: tuple[HealthCheck, ...] = ()
-    sessions: int | None = None
-    database_bytes: int | None = None
-    workers: int | None = None  # TimescaleDB background workers seen in pg_stat_activity
-    name: str = ""  # database at host, no password
-    activity: ActivityView | None = None  # None: never read
-    relations: tuple[RelationInfo, ...] = ()
-
-    @property
-    def ratio(self) -> float | None:
-        """Bytes before by bytes after over all compressed chunks."""
-        before = sum(h.before_bytes or 0 for h in self.hypertables)
-        after = sum(h.after_bytes or 0 for h in self.hypertables)
-        return before / after if before and after else None
-
-    @property
-    def saved_bytes(self) -> int | None:
-        """Bytes that compression saves now."""
-        if not any(h.before_bytes for h in self.hypertables):
-            return None
-        return sum((h.before_bytes or 0) - (h.after_bytes or 0) for h in self.hypertables)

@@ -51,3 +51,10 @@ class MarkKind(StrEnum):
     STATE = "state"  # a host went from one state to another
     ACTION = "action"  # somebody did something: a row of the audit
     ALERT = "alert"  # an alert was raised
+
+
+class StorageMode(StrEnum):
+    """Where the data lives; written into the database at init, never flips by itself."""
+
+    TIMESCALEDB = "timescaledb"
+    PARTITIONS = "partitions"

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from core.models.database import DatabaseView, WriterStats
+from core.models.database_view import DatabaseView, WriterStats
 from core.models.inspection import PollingView
 
 if TYPE_CHECKING:
