@@ -70,7 +70,7 @@ class Drawer(Cover[None]):
     def _show_plan(self) -> None:
         plan = self.operation.plan
         self.query_one("#drawer-title", Static).update(clean(plan.title))
-        self.query_one("#drawer-ask", Static).update(f"type {clean(plan.confirm)}")
+        self.query_one("#drawer-ask", Static).update(f"tab: type {clean(plan.confirm)}")
         self.query_one("#drawer-confirm").display = not plan.refused
         self.query_one("#apply").display = not plan.refused
         if by_read_only(plan):

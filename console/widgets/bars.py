@@ -101,10 +101,10 @@ class TabLine(OneLine):
     def draw(self, width: int) -> Line:
         look, line = self.palette, Line()
         text, style = self.note()
-        trail = () if text else self.crumbs()
+        trail = () if text or len(crumbs := self.crumbs()) < 2 else crumbs
         wanted = len(text) if text else sum(len(each) + 3 for each in trail)
         self._places = []
-        letters = self._letters(width - min(wanted, width // 3) - 2)
+        letters = self._letters(width - min(wanted, width * 3 // 10) - 2)
         for key, name, title in self._tabs:
             start = line.width
             here = name == self.active
@@ -119,7 +119,7 @@ class TabLine(OneLine):
         if text and room >= 8:
             shown = text if len(text) <= room else text[: room - 1] + "…"
             line.to(width - len(shown) - 1).add(shown, style)
-        elif len(trail) > 1 and room >= 8:
+        elif trail and room >= 8:
             self._trail(line, trail, width, room)
         return line
 

@@ -249,7 +249,7 @@ FIGURES: Mapping[str, Figure] = {
         Figure("host.key_changed", "{note}", "state", Source.HOST, _engine),
         Figure("hosts.away_pct", "{note}", "%", Source.PROGRAM, _engine),
         Figure("database.away", "{note}", "state", Source.PROGRAM, _engine),
-        Figure("database.job_failed", "job {item}: {note}", "state", Source.PROGRAM, _engine),
+        Figure("database.job_failed", "{note}", "state", Source.PROGRAM, _engine),
         Figure("spool.samples", "{value} more samples wait on disk for the database", "", Source.PROGRAM, _engine),
         Figure("samples.lost", "{value} samples lost", "", Source.PROGRAM, _engine),
     )

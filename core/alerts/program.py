@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from core.alerts.watch import Watch
 
 _ENOUGH = 3  # hosts, before most of them say anything
+_MANY_JOBS = 3  # failed at once: more are one alert
 _SEEN = (HostState.ONLINE, HostState.DEGRADED, HostState.OFFLINE)
 
 
@@ -24,14 +25,17 @@ def database_away(view: FleetView) -> Iterable[Reading]:
 
 
 def failed_jobs(view: FleetView) -> Iterable[Reading]:
-    """The jobs whose last run failed; nothing is known of them while the database is away."""
+    """The jobs whose last run failed, many as one; nothing is known of them while the database is away."""
     if view.database.state is not DatabaseState.CONNECTED:
         return (("", None, ""),)
-    return [
-        (f"{job.job_id} {job.name}", 1.0, (job.last_error or "its last run failed")[:200])
+    failed = [
+        (f"{job.job_id} {job.name}", (job.last_error or "its last run failed")[:200])
         for job in view.database.jobs
         if job.last_ok is False
     ]
+    if len(failed) > _MANY_JOBS:  # what fails them is then one thing, and one alert
+        return (("", 1.0, f"{len(failed)} jobs failed, the first {': '.join(failed[0])}"),)
+    return [(name, 1.0, f"job {name}: {error}") for name, error in failed]
 
 
 def hosts_away(view: FleetView, watches: Iterable[Watch]) -> Iterable[Reading]:

@@ -373,6 +373,22 @@ def database() -> World:
     return world
 
 
+def all_jobs_fail() -> World:
+    world = World()
+    error = "background workers are used up"
+    world.database = DatabaseView(
+        DatabaseState.CONNECTED,
+        jobs=tuple(
+            JobInfo(1000 + n, "Columnstore", "host_samples", 3600, True, START, False, None, 9, 1, error)
+            for n in range(20)
+        ),
+    )
+    world.run(10 * MINUTE)
+    world.database = DatabaseView(DatabaseState.CONNECTED)
+    world.run(10 * MINUTE)
+    return world
+
+
 def key_changed() -> World:
     world = World("web-01", "web-02", "web-03", "web-04")
     world.down("web-01", Reason.KEY_CHANGED)
@@ -422,6 +438,7 @@ SCENARIOS = (
         "database", database, ("database-away", "spool-growing", "job-failed 1001 Retention"),
         ("database-away", "spool-growing"), "a spool that shrinks",
     ),
+    Scenario("all jobs fail", all_jobs_fail, ("job-failed",), ("job-failed",), "one alert, not twenty"),
     Scenario("host key", key_changed, ("host-key-changed web-01",), quiet="an unknown key waits for a person"),
 )  # fmt: skip
 
