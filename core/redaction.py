@@ -40,11 +40,12 @@ _SECRET_NAME = _Later(
 _HARMLESS_NAME = _Later(rf"[_-]{_HARMLESS}$", re.IGNORECASE)
 _CAMEL = _Later(r"(?<=[a-z0-9])(?=[A-Z])")
 
-# A value in text: quoted in any way (an unfinished quote hides the rest), bracketed (hides the line), or a bare word
+# A value in text: quoted in any way (an unfinished quote hides the rest, and one behind backslashes ends nothing: how
+# often it was escaped nobody knows), bracketed (hides the line), or a bare word
 # with the marks that close what it stands in left over. Placeholders and nothing at all are no secrets.
 _QUOTED = (
     r"(?:[bru]{1,2}(?=[\"']))?(?:(?P<e>\\+)(?P<q>[\"']).*?(?:(?<!\\)(?P=e)(?P=q)|\Z)"
-    r"|\"(?:[^\"\\]|\\.)*+(?:\"|\Z)|'(?:[^'\\]|\\.|'')*+(?:'|\Z))"
+    r"|\"(?:[^\"\\]|\\+(?:.|\Z))*+(?:\"|\Z)|'(?:[^'\\]|\\+(?:.|\Z)|'')*+(?:'|\Z))"
 )
 _NOTHING = r"(?!(?:\$\d+|\?|%s|none|null|\*{3,})(?:[\s,;)\]}\"']|\Z))"
 _VALUE = rf"{_NOTHING}(?:{_QUOTED}|[\[({{][^\n]*|[^\s\"'\\]\S*?(?=[\"')\]}}>,;.\\]{{0,16}}+(?:\s|\Z)))"
