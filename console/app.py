@@ -18,6 +18,7 @@ from console.messages import ViewPosted
 from console.outward import OutwardApp
 from console.screens.base import Cover
 from console.screens.main import MainScreen
+from console.work import work
 from core.exceptions import InfrastructureException
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class JumpwatchApp(OutwardApp):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self.run_worker(self._start(), name="start", exit_on_error=True)
+        self.run_worker(work(self._start), name="start", exit_on_error=True)
 
     async def _start(self) -> None:
         self.main.follow_startup()

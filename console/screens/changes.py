@@ -17,6 +17,7 @@ from console.screens.base import Cover
 from console.widgets.line import Line
 from console.widgets.linelist import LineList
 from console.widgets.severity import HOST_STATES
+from console.work import work
 from core.exceptions import InfrastructureException
 from core.models.console import HostChange
 
@@ -75,7 +76,7 @@ class ChangesScreen(Cover[str | None]):
         rows = self.query_one(ChangeList)
         rows.utc = self._utc
         rows.focus()
-        self.run_worker(self._read(), exclusive=True)
+        self.run_worker(work(self._read), exclusive=True)
 
     async def _read(self) -> None:
         notes, rows = self.query_one("#change-notes", Static), self.query_one(ChangeList)

@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from console.formatting import clean
 from console.screens.requests import Requests
+from console.work import work
 from core.exceptions import InfrastructureException
 from core.models import PollerRole
 
@@ -70,11 +71,11 @@ class Comforts(Requests):
     def open_command_bar(self, text: str = "") -> None:
         """Open the command line with that text, as the palette does for what wants an argument."""
         self._live = tuple(self.active_bindings.values())
-        self.run_worker(self._show_bar(text), group="command", exclusive=True)
+        self.run_worker(work(self._show_bar, text), group="command", exclusive=True)
 
     def run_line(self, text: str) -> None:
         """Run one command line."""
-        self.run_worker(self._run_line(text), group="command", exclusive=True)
+        self.run_worker(work(self._run_line, text), group="command", exclusive=True)
 
     async def _show_bar(self, text: str) -> None:
         from console.screens.commands import completions
@@ -179,7 +180,7 @@ class Comforts(Requests):
             self.services.remember(self.remembered())
         if self._greeting and self.services.view.role is not PollerRole.STARTING:
             self._greeting = False
-            self.run_worker(self._greet(), group="news")
+            self.run_worker(work(self._greet), group="news")
 
     def _bind(self, options: ConsoleOptions) -> None:
         if not options.keys:
@@ -200,7 +201,7 @@ class Comforts(Requests):
         self._theme_by_hand = memory.theme
         self._since = memory.left_at
         self.set_clock(memory.utc)
-        self.run_worker(self._recall_panes(memory), group="recall")
+        self.run_worker(work(self._recall_panes, memory), group="recall")
 
     async def _recall_panes(self, memory: Memory) -> None:
         from console.screens.tabs import TABS
@@ -272,7 +273,7 @@ class Comforts(Requests):
         left, self._left_focus = self._left_focus, None
         if left is not None and datetime.now(UTC) - left >= AWAY:
             self._since = left
-            self.run_worker(self._tell_changes(), group="news", exclusive=True)
+            self.run_worker(work(self._tell_changes), group="news", exclusive=True)
 
     async def action_guide(self) -> None:
         from console.screens.guide import Guide

@@ -15,6 +15,7 @@ from console.formatting import clean
 from console.screens.base import Cover
 from console.screens.plan_sheet import by_read_only, plan_lines, progress_lines
 from console.widgets.linesview import LinesView
+from console.work import work
 from core.exceptions import InfrastructureException
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class Drawer(Cover[None]):
                 )
 
         # The app owns the work, so that it goes on when this screen is closed.
-        event_app.run_worker(carry_out(), group="operations", exit_on_error=True)
+        event_app.run_worker(work(carry_out), group="operations", exit_on_error=True)
 
     def _changed(self) -> None:
         operation = self.operation

@@ -12,6 +12,7 @@ from console.messages import (
     Remark,
 )
 from console.screens.requests import Requests
+from console.work import work
 from core.exceptions import InfrastructureException
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class HostRequests(Requests):
 
     def on_run_wanted(self, message: RunWanted) -> None:
         if message.hosts:
-            self.run_worker(self._ask_command(message.hosts), exit_on_error=True, group="ask", exclusive=True)
+            self.run_worker(work(self._ask_command, message.hosts), exit_on_error=True, group="ask", exclusive=True)
 
     async def _ask_command(self, hosts: tuple[str, ...]) -> None:
         from console.screens.runner import RunDialog
@@ -74,7 +75,7 @@ class HostRequests(Requests):
         self.app.push_screen(LogScreen(self.services, source))
 
     def on_shell_wanted(self, message: ShellWanted) -> None:
-        self.app.run_worker(self._shell(message.host), exit_on_error=True, group="shell", exclusive=True)
+        self.app.run_worker(work(self._shell, message.host), exit_on_error=True, group="shell", exclusive=True)
 
     async def _shell(self, host: str) -> None:
         from console.screens.shell import hand_over

@@ -18,6 +18,7 @@ from console.widgets.filterbar import FilterBar
 from console.widgets.line import Line, wrap
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
+from console.work import work
 from core.models import LogFeed, LogRecord
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class LogScreen(Cover[None]):
         """Start anew; the follower before, if any, is cancelled and ends on its host."""
         self.feed, self._seen = LogFeed(), -1
         self.run_worker(
-            self._services.follow_logs(self.source, self.feed), group="log", exclusive=True, exit_on_error=True
+            work(self._services.follow_logs, self.source, self.feed), group="log", exclusive=True, exit_on_error=True
         )
         self._look()
 

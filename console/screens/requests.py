@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.worker import WorkType
 
 from console.actions.operate import Operator
 from console.formatting import clean
@@ -16,6 +15,7 @@ from console.messages import (
 )
 from console.screens.table_requests import TableRequests
 from console.widgets.keynames import key_of
+from console.work import work
 from core.exceptions import InfrastructureException
 
 if TYPE_CHECKING:
@@ -70,11 +70,7 @@ class Requests(TableRequests):
         if self.refused():
             return
 
-        async def plan() -> None:  # not the coroutine itself: of two keys in haste the first would never be awaited
-            await self._plan(message)
-
-        work: WorkType[None] = plan
-        self.run_worker(work, exit_on_error=True, group="plan", exclusive=True)
+        self.run_worker(work(self._plan, message), exit_on_error=True, group="plan", exclusive=True)
 
     def on_maintenance_wanted(self, message: MaintenanceWanted) -> None:
         from console.screens.maintenance import MaintenanceDialog, ending

@@ -11,6 +11,7 @@ from textual.widgets import Input
 from console.formatting import clean, moment
 from console.screens.requests import Requests
 from console.widgets.scrubber import Scrubber, step_name
+from console.work import work
 from core.exceptions import InfrastructureException
 
 if TYPE_CHECKING:
@@ -136,11 +137,11 @@ class TimeTravel(Requests):
         if later and self.services.replay.at is None:
             self.notify("this is now: there is nothing later", timeout=2, markup=False)
             return
-        self.run_worker(self._to_mark(later=bool(later)), group="jump", exclusive=True)
+        self.run_worker(work(self._to_mark, later=bool(later)), group="jump", exclusive=True)
 
     def action_alarm(self) -> None:
         """Go to the last alert, or host that failed, before the moment shown."""
-        self.run_worker(self._to_mark(later=False, loud=True), group="jump", exclusive=True)
+        self.run_worker(work(self._to_mark, later=False, loud=True), group="jump", exclusive=True)
 
     async def _to_mark(self, *, later: bool, loud: bool = False) -> None:
         at = self.services.replay.at or datetime.now(UTC)
@@ -163,7 +164,7 @@ class TimeTravel(Requests):
 
     # Plots.
     def on_plot_wanted(self, message: PlotWanted) -> None:
-        self.run_worker(self._plot(message), group="plot", exclusive=True)
+        self.run_worker(work(self._plot, message), group="plot", exclusive=True)
 
     async def _plot(self, message: PlotWanted) -> None:
         try:

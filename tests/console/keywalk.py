@@ -33,6 +33,7 @@ class Found:
     """What the walk saw."""
 
     dead: list[str] = field(default_factory=list)
+    effects: list[str] = field(default_factory=list)  # a line a key: where, key, what it says, what was seen
     routes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     tried: int = 0
 
@@ -41,19 +42,47 @@ def _what(binding: ActiveBinding) -> str:
     return binding.binding.id or binding.binding.action
 
 
-def state(walk: Walk) -> tuple[Any, ...]:
-    """All by which an effect may show."""
+def state(walk: Walk) -> dict[str, Any]:
+    """All by which an effect may show, the most telling first."""
     app = walk.app
-    return (
-        walk.left,
-        [id(screen) for screen in app.screen_stack],
-        walk.cells(),
-        id(app.focused),
-        [note.identity for note in app._notifications],
-        len(walk.services.calls),
-        app.clipboard,
-        app.theme,
-    )
+    return {
+        "leaves": walk.left,
+        "screens": [*app.screen_stack],
+        "pane": app.main.pane.id,
+        "calls": [*walk.services.calls],
+        "says": {note.identity: note.message for note in app._notifications},
+        "copies": app.clipboard,
+        "theme": app.theme,
+        "cells": walk.cells(),
+        "focus": app.focused,
+    }
+
+
+def effect(walk: Walk, before: dict[str, Any]) -> str:
+    """Return in words what came of a key since that state; empty where nothing did."""
+    after = state(walk)
+    changed = {name for name in after if after[name] != before[name]}
+    if "leaves" in changed:
+        return "leaves the program"
+    said = []
+    if "screens" in changed:
+        opened = len(after["screens"]) >= len(before["screens"])
+        said.append(f"opens {name_of(walk)}" if opened else "closes")
+    if "pane" in changed:
+        said.append(f"goes to {after['pane']}")
+    if calls := sorted(set(after["calls"][len(before["calls"]) :])):
+        said.append(f"asks {', '.join(calls)}")
+    said += [f"says {text!r}" for key, text in after["says"].items() if key not in before["says"]]
+    if "copies" in changed:
+        said.append(f"copies {after['copies']!r}"[:60])
+    if "theme" in changed:
+        said.append(f"theme {after['theme']}")
+    if not said and "cells" in changed:
+        row = next(new for new, old in zip(after["cells"], before["cells"], strict=True) if new != old)
+        said.append("shows " + " ".join("".join(text for text, _ in row).split())[:90])
+    if not said and "focus" in changed:
+        said.append(f"focus on {type(after['focus']).__name__}")
+    return "; ".join(said)
 
 
 def _ours(thing: object) -> bool:
@@ -98,10 +127,10 @@ async def _to_pane(walk: Walk, tab: Tab, before: Sequence[str]) -> None:
     await walk.settle()
 
 
-async def _has_effect(walk: Walk, key: str) -> bool:
+async def _effect(walk: Walk, key: str) -> str:
     before = state(walk)
     await walk.press(key)
-    return state(walk) != before
+    return effect(walk, before)
 
 
 async def pane_keys(walk: Walk, tab: Tab) -> Found:
@@ -129,8 +158,8 @@ async def _pane_key(walk: Walk, tab: Tab, section: tuple[str, ...], live: Active
         if live.binding.action == f"pane('{tab.name}')":
             return  # it is there already
         await _to_pane(walk, tab, (*section, *context))
-        effect = await _has_effect(walk, live.binding.key)
-        if effect:
+        if seen := await _effect(walk, live.binding.key):
+            found.effects.append(f"{tab.title}: {live.binding.key} ({live.binding.description}) -> {seen}")
             if walk.screen is not walk.app.main and _ours(walk.screen):
                 found.routes.setdefault(name_of(walk), (tab.key, *section, *context, live.binding.key))
             await walk.home()
@@ -166,7 +195,8 @@ async def screen_keys(walk: Walk, name: str, route: tuple[str, ...], deep: int =
             await walk.press(*context)
             if name_of(walk) != name:
                 continue
-            if await _has_effect(walk, live.binding.key):
+            if seen := await _effect(walk, live.binding.key):
+                found.effects.append(f"{name}: {live.binding.key} ({live.binding.description}) -> {seen}")
                 there_now = walk.screen
                 if there_now is not walk.app.main and _ours(there_now) and name_of(walk) != name and deep < DEEPEST:
                     found.routes.setdefault(name_of(walk), (*route, *context, live.binding.key))

@@ -49,15 +49,9 @@ async def test_the_picture_is_the_stored_one(scene: Scene) -> None:
     assert not said, "\n".join(said)
 
 
-def one_drawer() -> list[Scene]:
-    """The scenes, but one drawer for all: they differ in the plan alone."""
-    drawers = [scene for scene in scenes() if scene.name.startswith("screen-Drawer-")]
-    return [scene for scene in scenes() if scene not in drawers[1:]]
-
-
-@pytest.mark.parametrize("scene", one_drawer(), ids=lambda scene: scene.name)
+@pytest.mark.parametrize("scene", scenes(), ids=lambda scene: scene.name)
 async def test_without_colour_it_says_the_same(scene: Scene) -> None:
-    for size, cells in (await shots(scene, SIZES[:1], no_colour=True)).items():
+    for size, cells in (await shots(scene, no_colour=True)).items():
         assert not list(coloured(cells))
         stored = path(scene.name, size).read_text(encoding="utf-8").split("\n\n")[0].splitlines()
         rows = ["|" + "".join(text for text, _ in row).rstrip() for row in cells]
@@ -71,7 +65,7 @@ async def test_without_colour_it_says_the_same(scene: Scene) -> None:
 
 
 def test_there_is_a_picture_of_all_and_of_nothing_else() -> None:
-    wanted = {path(scene.name, size).name for scene in scenes() for size in scene.sizes}
+    wanted = {path(scene.name, size).name for scene in scenes() for size in SIZES}
     there = {file.name for file in FOLDER.glob("*.*x*.txt")}
     assert there == wanted, f"{sorted(there ^ wanted)}: {UPDATE}"
 

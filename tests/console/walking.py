@@ -9,7 +9,7 @@ import time
 import unicodedata
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -68,6 +68,7 @@ class Recorded(FakeServices):
             self.push()
 
     def _noting(self, name: str, ours: Any) -> Any:
+        @wraps(ours)
         def noted(*args: Any, **more: Any) -> Any:
             self.calls.append(name)
             return ours(*args, **more)

@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import sys
 
-from tests.console.keywalk import every_key
+from console.screens.tabs import TABS
+from tests.console.keywalk import every_key, pane_keys, screen_keys
 from tests.console.snapshots.picture import difference
-from tests.console.snapshots.scenes import FOLDER, ROUTES, filled, path, pictures, routes, scenes
+from tests.console.snapshots.scenes import EFFECTS, FOLDER, ROUTES, filled, one_drawer, path, pictures, routes, scenes
 from tests.console.walking import walking
 
 
@@ -18,6 +19,14 @@ async def find_routes() -> None:
         found = await every_key(walk)
     lines = [f"{name} {' '.join(keys)}" for name, keys in sorted(found.routes.items())]
     ROUTES.write_text("# screens, and the keys that lead there from the start\n" + "\n".join(lines) + "\n", "utf-8")
+    effects = ["# what each key of the help was seen to do: to be read against what it says"]
+    for tab in TABS:
+        async with walking((80, 24), filled()) as walk:
+            effects += (await pane_keys(walk, tab)).effects
+    for name in one_drawer():
+        async with walking((80, 24), filled()) as walk:
+            effects += (await screen_keys(walk, name, routes()[name])).effects
+    EFFECTS.write_text("\n".join(effects) + "\n", "utf-8")
     print(f"{len(lines)} screens, {found.tried} keys", *found.dead, sep="\n", file=sys.stderr)
 
 

@@ -19,6 +19,7 @@ from tests.console.walking import Cells, Recorded, Walk, walking
 FOLDER = Path(__file__).parent
 UPDATE = "python -m tests.console.snapshots --update"
 ROUTES = FOLDER / "routes.txt"
+EFFECTS = FOLDER / "effects.txt"
 SIZES = ((80, 24), (120, 40), (160, 50))
 # Screens that more keys lead to than the walk tries, one after the other.
 BY_HAND = {
@@ -44,11 +45,6 @@ class Scene:
     name: str
     keys: tuple[str, ...]
     services: Callable[[], Recorded]
-
-    @property
-    def sizes(self) -> tuple[tuple[int, int], ...]:
-        """What lies over a pane, or teaches in its place, is laid out alike at the middle size."""
-        return SIZES if self.name.startswith("pane-") else SIZES[::2]
 
 
 def filled() -> Recorded:
@@ -94,6 +90,18 @@ def routes() -> dict[str, tuple[str, ...]]:
     return {**{name: tuple(keys) for name, *keys in found}, **BY_HAND}
 
 
+def one_drawer() -> list[str]:
+    """The screens, but one drawer for all: they differ in the plan alone."""
+    names = routes()
+    drawers = sorted(name for name in names if name.startswith("Drawer-"))
+    return [name for name in names if name not in drawers[1:]]
+
+
+def effects(of: str) -> list[str]:
+    """What each key of that pane or screen did when somebody last looked at it."""
+    return [line for line in EFFECTS.read_text(encoding="utf-8").splitlines() if line.startswith(f"{of}: ")]
+
+
 def scenes() -> list[Scene]:
     """Every scene there is."""
     panes = [Scene(f"pane-{tab.name}", (tab.key,), filled) for tab in TABS]
@@ -127,11 +135,10 @@ def path(name: str, size: tuple[int, int]) -> Path:
 
 
 async def shots(
-    scene: Scene, sizes: Sequence[tuple[int, int]] = (), *, no_colour: bool = False
+    scene: Scene, sizes: Sequence[tuple[int, int]] = SIZES, *, no_colour: bool = False
 ) -> dict[tuple[int, int], Cells]:
-    """Go to the scene and return what is seen at each of the sizes, or of its own."""
+    """Go to the scene and return what is seen at each of the sizes."""
     seen = {}
-    sizes = sizes or scene.sizes
     async with walking(sizes[0], scene.services(), no_colour=no_colour) as walk:
         await walk.press(*scene.keys)
         kind, _, wanted = scene.name.partition("-")
