@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from console.services import ConsoleServices
 
 _WITHOUT_SCREEN = "`jumpwatch collect` goes on without a screen: start it in another terminal, or as a service."
-_STAY = "Nothing goes on without a screen in this version: in tmux, detach instead of quitting."
 
 
 class Question(Cover[bool]):
@@ -94,7 +92,7 @@ def what_stops(services: ConsoleServices, operator: Operator) -> list[str]:
     if view.role is PollerRole.POLLER:
         lines.append(f"Polling of {len(view.hosts)} hosts stops here; another console, if open, takes over.")
         lines.append("With no console open nothing is measured or stored, and nothing alarms: the history has a gap.")
-        lines.append(_WITHOUT_SCREEN if find_spec("console.commands.collect") else _STAY)
+        lines.append(_WITHOUT_SCREEN)
     elif view.role is PollerRole.VIEWER:
         lines.append("This console only looks on: polling goes on elsewhere.")
     else:

@@ -38,9 +38,10 @@ def hint_rows(screen: Screen[Any]) -> tuple[tuple[Hint, ...], tuple[Hint, ...]]:
         if wanted and binding.description not in hints:
             name = key_name(binding, binding.id in screen.app._keymap)
             hints[binding.description] = (name, binding.description, binding.action)
+    leave = "quit" if getattr(screen, "shown", "fleet") == "fleet" else "back"
     last = (
         (key_of(screen.app, "main.help", "?"), "help", "screen.help"),
-        (key_of(screen.app, "main.leave", "q"), "quit", "screen.leave"),
+        (key_of(screen.app, "main.leave", "q"), leave, "screen.leave"),
     )
     return tuple(hints.values()), last
 

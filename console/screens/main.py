@@ -41,7 +41,7 @@ class MainScreen(TimeTravel, HostRequests, Comforts):
         *(Binding(t.key, f"pane('{t.name}')", t.title, show=False, id=f"tab.{t.name}") for t in TABS),
         Binding("u", "clock", "UTC or local time", show=False, id="main.clock"),
         Binding("escape", "back", "back", show=False, id="main.back"),
-        Binding("q", "leave", "quit", show=False, id="main.leave"),
+        Binding("q", "leave", "quit", tooltip="back to the Fleet; there: quit", show=False, id="main.leave"),
         Binding("question_mark", "help", "help", key_display="?", show=False, id="main.help"),
     ]
 
