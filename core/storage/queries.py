@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.models import (
@@ -41,17 +41,19 @@ _SYSTEM = slice(_FIRST, _FIRST + len(SYSTEM_COLUMNS))  # of a row of LATEST; by 
 FINDING_AGE = timedelta(days=1)  # one that stays the same is stored again four times a day
 ITEM_AGE = timedelta(seconds=90)  # df comes in fewer frames than the rest
 
-LATEST = text(f"""
+_LATEST = text(f"""
 SELECT h.name AS host, {", ".join("s." + column for column in HOST_SAMPLES.columns)}
 FROM hosts h CROSS JOIN LATERAL (
     SELECT * FROM host_samples s WHERE s.host_id = h.host_id AND s.ts > :low AND s.ts <= :at ORDER BY s.ts DESC LIMIT 1
 ) s
 WHERE CAST(:names AS text[]) IS NULL OR h.name = ANY(CAST(:names AS text[]))
 """)  # noqa: S608 - our own names
-# One row is wanted of a compressed batch of up to a thousand: taken row by row, and not all of it at once.
-_ROW_BY_ROW = text("""
-SELECT set_config('timescaledb.enable_bulk_decompression', 'off', true)
-WHERE current_setting('timescaledb.enable_bulk_decompression', true) IS NOT NULL
+# One row is wanted of a compressed batch of up to a thousand: taken row by row, and not all of it at once. And of one
+# chunk or two, known once the bounds are (hence a plan for each): TimescaleDB's node that appends chunks costs more.
+_ONE_ROW_EACH = text("""
+SELECT set_config(name, value, true) FROM (VALUES ('timescaledb.enable_bulk_decompression', 'off'),
+    ('timescaledb.enable_chunk_append', 'off'), ('plan_cache_mode', 'force_custom_plan')) AS settings (name, value)
+WHERE current_setting(name, true) IS NOT NULL
 """)
 _STATES = text("""
 SELECT h.name AS host, t.ts, t.old, t.new, t.reason, t.detail
@@ -102,10 +104,7 @@ async def latest(
     at = at or datetime.now(UTC)
     bounds = {"at": at, "low": at - max_age}
     async with database.connect("read the latest samples") as connection:
-        if database.timescale:
-            await connection.execute(_ROW_BY_ROW)
-        values = bounds | {"names": list(names) if names is not None else None}
-        rows = (await connection.execute(LATEST, values)).all()
+        rows = await latest_rows(connection, names, **bounds, timescale=database.timescale)
         if not rows:
             return {}
         wanted = {"ids": [row.host_id for row in rows], "times": [row.ts for row in rows], "age": ITEM_AGE}
@@ -122,6 +121,16 @@ async def latest(
         )
         for row in rows
     }
+
+
+async def latest_rows(
+    connection: AsyncConnection, names: Sequence[str] | None, *, low: datetime, at: datetime, timescale: bool
+) -> Sequence[Row[Any]]:
+    """Return the newest row of each host (None: of all) in (low, at], as it is stored."""
+    if timescale:
+        await connection.execute(_ONE_ROW_EACH)
+    values = {"low": low, "at": at, "names": list(names) if names is not None else None}
+    return (await connection.execute(_LATEST, values)).all()
 
 
 async def _items(
