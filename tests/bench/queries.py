@@ -81,10 +81,10 @@ class Size:
     step_s: int  # of host 1
     chunks: tuple[int, ...]
     rounds: int
-    latest: float  # aims: ours by LATERAL; by raw over a day, and over the whole span; then the pane by the catalogue's own forms
-    day: float
+    latest: float  # aims: ours by LATERAL
+    day: float  # by raw
     month: float
-    warm: float
+    warm: float  # the pane by the catalogue's own forms
     changed: float
 
 
