@@ -42,12 +42,17 @@ class Client:
                 result = await connection.run(self.command, check=True)
         assert "MemAvailable" in str(result.stdout)
 
-    async def measure(self, seconds: float) -> dict[str, Any]:
+    async def measure(self, seconds: float, interval: float = 0.0) -> dict[str, Any]:
+        """Poll each host over and over: as fast as it goes, or at an interval, the hosts one after the other."""
         times: list[float] = []
-        end = monotonic() + seconds
+        begun = monotonic()
+        end = begun + seconds
 
         async def go(number: int) -> None:
+            due = begun + interval * number / len(self.hosts)
             while monotonic() < end:
+                await asyncio.sleep(max(0.0, due - monotonic()))
+                due += interval
                 started = perf_counter()
                 await self.poll(number)
                 times.append(perf_counter() - started)
@@ -73,7 +78,7 @@ async def main() -> None:
     await client.start(count // 4, count)
     answer(ready=True, host_bytes=(rss() - before) / (count - count // 4))
     while (asked := await asyncio.to_thread(order))["do"] != "stop":
-        answer(**await client.measure(asked["seconds"]))
+        answer(**await client.measure(asked["seconds"], asked.get("interval", 0.0)))
     await client.stop()
 
 
