@@ -5,7 +5,8 @@ every frame holds all sections (CPU, memory, load, pressure, 4 filesystems, 2 di
 with the program's own loop. The pulling clients fetch the fast files with one ``cat``: less than ours gets.
 
 Aims are ratios: samples a second to connect-per-poll's; client CPU of channel-per-poll, both at a pace, to that of our
-transport; CPU of the whole way (parse, event, sink, live state) to that of the transport alone, over the same streams in turn.
+transport; CPU of the whole way (parse, event, sink, live state) to that of the transport alone, over the same streams
+in turn.
 parallel-ssh is measured where it is installed, or where JUMPWATCH_BENCH_PEERS names a Python that has it.
 """
 
