@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from collections.abc import Container
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ from core.models import (
     FleetView,
     Host,
     HostFinding,
-    HostHistory,
     HostKeyReview,
     HostSample,
     HostState,
@@ -32,9 +30,8 @@ from core.models import (
 )
 from core.models.making import maker
 from core.ports import Clock
+from core.recent import RecentFigures
 
-_COLUMNS, _SPARE = 6, 32  # kinds of figures in the history; samples kept beyond it, for it to be cut seldom
-_UNKNOWN = float("nan")
 _make_sample = maker(HostSample)
 _SLOW_SECTIONS_KEPT_S = 60.0  # df runs less often than the loop: its figures stand this long, then are unknown
 
@@ -72,8 +69,7 @@ def _busiest(sample: HostSample) -> float | None:
 @dataclass(slots=True)
 class _Record:
     host: Host
-    times: deque[datetime]
-    figures: array[float] = field(default_factory=lambda: array("d"))  # _COLUMNS of each sample, NaN where unknown
+    recent: RecentFigures
     state: HostState = HostState.UNKNOWN
     reason: Reason = Reason.PENDING
     detail: str = ""
@@ -119,12 +115,6 @@ def _with_filesystems(sample: HostSample, filesystems: tuple[FilesystemFigures, 
     )  # fmt: skip
 
 
-def _column(figures: list[float]) -> tuple[float | None, ...]:
-    """Return the figures of one kind, None where unknown; a sum tells whether one is."""
-    whole = sum(figures)
-    return tuple(figures) if whole == whole else tuple([None if f != f else f for f in figures])
-
-
 class LiveState:
     """Keeps what the pollers (or, for a viewer, the database) last said; builds views on demand."""
 
@@ -152,7 +142,7 @@ class LiveState:
         """Take the inventory; what is known of the hosts that stay is kept."""
         kept, self._records = self._records, {}
         for host in hosts:
-            record = kept.get(host.name) or _Record(host, deque(maxlen=self._history_points))
+            record = kept.get(host.name) or _Record(host, RecentFigures(self._history_points))
             self._records[host.name] = record
             if record.version and record.host == host:
                 continue  # a viewer reads the same inventory every few seconds: nothing to draw anew
@@ -182,11 +172,7 @@ class LiveState:
         record.failures, record.next_try = 0, None
         system = sample.system
         figures = (system.cpu_pct, system.mem_pct, _net(sample), system.load1, fullest(sample), _busiest(sample))
-        record.times.append(sample.ts)
-        row = record.figures
-        row.extend([_UNKNOWN if figure is None else figure for figure in figures])
-        if len(row) > _COLUMNS * (self._history_points + _SPARE):
-            del row[: _COLUMNS * _SPARE]
+        record.recent.add(sample.ts, figures)
         self._touch(record)
 
     def apply_transition(self, transition: Transition) -> None:
@@ -279,9 +265,6 @@ class LiveState:
         self._version += 1
 
     def _build(self, record: _Record) -> HostView:
-        row = record.figures
-        first = len(row) - _COLUMNS * len(record.times)
-        cpu, mem, net, load, disk, io = (_column(row[first + at :: _COLUMNS].tolist()) for at in range(_COLUMNS))
         record.view = HostView(
             host=record.host,
             state=record.state,
@@ -289,7 +272,7 @@ class LiveState:
             detail=record.detail,
             since=record.since,
             sample=record.sample,
-            history=HostHistory(cpu, mem, net, load, disk, io, tuple(record.times)),
+            history=record.recent.told(),
             version=record.version,
             failures=record.failures,
             next_try=record.next_try,

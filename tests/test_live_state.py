@@ -31,6 +31,18 @@ def test_a_host_not_tried_yet_is_unknown_with_no_figures() -> None:
     assert (view.state, view.reason, view.sample, view.history.cpu) == (HostState.UNKNOWN, Reason.PENDING, None, ())
 
 
+def test_a_view_keeps_its_history_whatever_comes_later() -> None:
+    state, seen = live(), []
+    for n in range(100):  # the rows are cut and begun anew meanwhile
+        state.apply_sample(sample(n, cpu=float(n)))
+        seen.append((n, state.current().hosts[0].history))
+    for n, history in seen:
+        last = range(max(0, n - 2), n + 1)
+        assert history.cpu == tuple(map(float, last)) and history.mem == (None,) * len(last)
+        assert history.times == tuple(T0 + timedelta(seconds=each) for each in last)
+    assert seen[-1][1] == state.current().hosts[0].history != seen[-2][1]
+
+
 def test_history_is_bounded_and_keeps_unknowns() -> None:
     state = live()
     for n, cpu in enumerate((1.0, None, 3.0, 4.0)):

@@ -195,4 +195,7 @@ def notes_of(view: FleetView) -> tuple[str, ...]:
         notes.append(f"{len(view.reviews)} host keys wait for review")
     if view.secrets:
         notes.append(f"{len(view.secrets)} logins ask")
+    if waiting := [alert for alert in view.alerts if alert.loud]:
+        worst = f"{waiting[0].host}: {waiting[0].text}" if waiting[0].host else waiting[0].text
+        notes.append(f"{len(waiting)} alerts wait, the worst {worst}")
     return tuple(notes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import resource
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from console.composition.garbage import settle
 from core.exceptions import BusinessLogicError, InfrastructureException
 from core.models import FleetView
 from core.ports import SystemClock
@@ -90,8 +90,7 @@ class LiveServices:
             try:
                 settings, make = await asyncio.to_thread(self._prepare)
             finally:
-                gc.freeze()  # what is imported stays: the collector need not look at it again
-                gc.enable()
+                settle()
             self._running = make(settings, self.say, demo=self._demo)
             self._interval_s = self._running.settings.polling.interval_s
             await self._run_beside(self._running, post)

@@ -15,6 +15,7 @@ from console.messages import AlertWanted, HostWanted, Remark
 from console.panes.alert_list import AlertList, row_of
 from console.panes.alert_sheet import alert_lines, nothing_lines
 from console.panes.base import Pane
+from console.panes.query import Figure, Query, Vocabulary, complete, parse
 from console.widgets.filterbar import FilterBar
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
@@ -24,6 +25,19 @@ if TYPE_CHECKING:
     from core.models import Alert, FleetView
 
 _WIDE, _TALL = 140, 18
+ALERTS: Vocabulary[Alert] = Vocabulary(
+    {"age": Figure(lambda alert, now: (now - alert.raised).total_seconds(), "seconds", moves=True)},
+    {
+        "severity": lambda alert: (alert.severity,),
+        "state": lambda alert: (alert.state,),
+        "rule": lambda alert: (alert.rule,),
+        "host": lambda alert: (alert.host,),
+        "item": lambda alert: (alert.item,),
+    },
+    lambda alert: (
+        alert.severity, alert.state, alert.rule, alert.host, alert.text, alert.title, alert.note,
+    ),
+)  # fmt: skip
 
 
 class AlertsPane(Pane):
@@ -40,7 +54,7 @@ class AlertsPane(Pane):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._query = ""
+        self._query: Query[Alert] = Query("")
 
     def compose(self) -> ComposeResult:
         with Container(id="alerts-main"):
@@ -57,17 +71,19 @@ class AlertsPane(Pane):
 
     def update_view(self, view: FleetView) -> None:
         super().update_view(view)
-        target, words = self.listing, self._query.lower().split()
+        target, query = self.listing, self._query
         target.now = self.now
         target.alerts = {row_of(alert): alert for alert in view.alerts}
-        rows = [row_of(alert) for alert in view.alerts if _kept(alert, words)]
+        rows = [row_of(alert) for alert in view.alerts if query.keeps(alert, self.now)]
         target.marked &= set(rows)
         target.set_rows(rows)
         if not rows:
             watching = view.role is not PollerRole.STARTING and bool(view.hosts)
-            target.set_nothing(nothing_lines(target.palette, bool(words) and bool(view.alerts), watching))
-        if words:
-            self.query_one(FilterBar).note(f"{len(rows)} of {len(view.alerts)}")
+            target.set_nothing(nothing_lines(target.palette, bool(query.text) and bool(view.alerts), watching))
+        if query.text:
+            wrong = next((each for each in query.mistakes if not each.open), None)
+            kept = f"{len(rows)} of {len(view.alerts)}"
+            self.query_one(FilterBar).note(kept, (wrong.start, wrong.text) if wrong else None)
         self._draw_sheet()
 
     def tick(self, now: datetime) -> None:
@@ -133,20 +149,20 @@ class AlertsPane(Pane):
     # The filter.
     async def action_filter(self) -> None:
         bars = self.query(FilterBar)
-        bar = bars.first() if bars else FilterBar("words  !not  error  raised  disk")
         if not bars:
-            await self.mount(bar)
-        bar.open()
+            hint = "words  !not  severity:error  state:raised  age>1h"
+            await self.mount(FilterBar(hint, lambda text: complete(text, ALERTS, self.view.alerts)))
+        self.query_one(FilterBar).open()
 
     def close_inner(self) -> bool:
-        if not self._query:
+        if not self._query.text:
             return False
         self.query_one(FilterBar).action_clear()
         return True
 
     def on_filter_bar_changed(self, event: FilterBar.Changed) -> None:
         event.stop()
-        self._query = event.text
+        self._query = parse(event.text.strip(), ALERTS)
         self.update_view(self.view)
 
     def on_filter_bar_left(self, event: FilterBar.Left) -> None:
@@ -159,8 +175,3 @@ class AlertsPane(Pane):
             return "", ""
         text = f"{alert.severity} {alert.state} {alert.host} {alert.text} since {alert.raised.isoformat()}"
         return clean(text + (f" ({alert.note})" if alert.note else "")), "the alert"
-
-
-def _kept(alert: Alert, words: list[str]) -> bool:
-    text = f"{alert.severity} {alert.state} {alert.rule} {alert.host} {alert.text} {alert.title} {alert.note}".lower()
-    return all((word[1:] not in text) if word.startswith("!") and word[1:] else (word in text) for word in words)

@@ -17,11 +17,14 @@ _SOURCES = {
     "chunks": "chunks",
     "jobs": "jobs",
     "health": "health",
+    "sizes": "relations",
 }  # section: field of the view
 
 
 def database_table(section: str, view: DatabaseView) -> TableData | None:
     """Return what the section lists, with all fields; None for one that is no table."""
+    if section == "sessions":
+        return records_table("sessions", view.activity.sessions if view.activity else ())
     name = _SOURCES.get(section)
     return None if name is None else records_table(name, getattr(view, name))
 

@@ -186,11 +186,15 @@ class Requests(TableRequests):
             self._tick()
 
     def action_review(self) -> None:
+        if self.refused():
+            return
         from console.screens.hostkeys import HostKeyScreen
 
         self.app.push_screen(HostKeyScreen(self.services))
 
     def action_secrets(self) -> None:
+        if self.refused():
+            return
         from console.screens.secrets import SecretScreen
 
         self.app.push_screen(SecretScreen(self.services))

@@ -7,6 +7,7 @@ Theil-Sen takes the slopes between all pairs of points and their median, so that
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -26,24 +27,28 @@ class Slope:
 
 def theil_sen(times: Sequence[float], values: Sequence[float]) -> Slope | None:
     """Return the robust slope; None for fewer than three moments. Quadratic in the number of points."""
-    slopes: list[float] = []
-    up = down = 0
-    for right in range(1, len(times)):
-        at, value = times[right], values[right]
-        for left in range(right):
-            gap = at - times[left]
-            if gap > 0:
-                slope = (value - values[left]) / gap
-                slopes.append(slope)
-                up += slope > 0
-                down += slope < 0
+    slopes = [
+        (value - before) / (at - then)
+        for right, (at, value) in enumerate(zip(times, values, strict=True))
+        for then, before in zip(times[:right], values[:right], strict=True)
+        if at > then
+    ]
     if len(slopes) < 3:
         return None
     slopes.sort()
+    up, down = len(slopes) - bisect_right(slopes, 0.0), bisect_left(slopes, 0.0)
     middle, odd = divmod(len(slopes), 2)
     median = slopes[middle] if odd else (slopes[middle - 1] + slopes[middle]) / 2
     level = len(slopes) - up - down
     return Slope(median, (up + level / 2) / len(slopes), times[-1] - times[0])
+
+
+def _rough(times: Sequence[float], values: Sequence[float]) -> float:
+    """Return the median slope of the pairs half a series apart (Theil's incomplete method): cheap, and as robust."""
+    half = (len(times) + 1) // 2
+    pairs = range(len(times) - half)
+    slopes = sorted((values[half + n] - values[n]) / (times[half + n] - times[n]) for n in pairs)
+    return slopes[len(slopes) // 2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,9 @@ SCALES = (
     Scale(step_s=4 * 3600.0, points=42, least_points=6, least_span_s=20 * 3600.0, reach_s=30 * 86_400.0, cut=False),
 )
 _URGENT_S = 6 * 3600.0  # a height that was reached and left again within the week is news only where it is this near
+_SLACK = 3.0  # times its reach: what is so far off by the rough slope is not looked at closely
 _EDGE = 3  # points at each end that tell quickly whether it climbs at all
+_EACH = 5  # points of a whole series from one answer to the next: pairs are many, and a moment foretold stays
 _DROP = 0.01  # of the whole: a fall of more than that is a clean-up, less is noise
 
 
@@ -76,9 +83,10 @@ class Series:
     scale: Scale
     times: array[float] = field(default_factory=lambda: array("d"))
     values: array[float] = field(default_factory=lambda: array("d"))
+    fresh: int = 0  # points since the last answer
 
     def add(self, at: float, value: float) -> bool:
-        """Take a point where one is due; say whether it was taken. One that is older than the last is left out."""
+        """Take a point where one is due; say whether the answer may be another. An older one is left out."""
         times, values = self.times, self.values
         if times and at - times[-1] < self.scale.step_s * 0.9:
             return False
@@ -86,9 +94,11 @@ class Series:
             del times[:], values[:]
         times.append(at)
         values.append(value)
-        if len(times) > self.scale.points:
-            del times[0], values[0]
-        return True
+        self.fresh += 1
+        if len(times) <= self.scale.points:
+            return True
+        del times[0], values[0]
+        return self.fresh >= _EACH
 
     def forget(self) -> None:
         """Begin anew: the times of before and of now do not belong together."""
@@ -109,6 +119,7 @@ class Series:
 
         None where the data is too little to say, which is not the same as never.
         """
+        self.fresh = 0
         whole_answer = self._left(0, whole)
         half = self._left(len(self.times) // 2, whole)  # it may have begun to climb, or climb faster, only lately
         return whole_answer if half is None or whole_answer is None else min(whole_answer, half)
@@ -121,6 +132,9 @@ class Series:
         # Most filesystems stand still: the pairs are compared only where the ends leave room for an answer.
         grown = max(values[-_EDGE:]) - min(values[:_EDGE])
         if 2.0 * grown * reach < (whole - values[-1]) * (times[-1] - times[0]):
+            return float("inf")
+        rough = _rough(times, values)
+        if rough <= 0 or whole - values[-1] > _SLACK * reach * rough:
             return float("inf")
         slope = theil_sen(times, values)
         if slope is None:

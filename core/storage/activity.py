@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.exceptions import ResourceNotFoundError
 from core.models import ActivityView, SessionInfo, SessionKind
+from core.redaction import redact_text
 from core.storage.engine import Database
 
 MOST = 200
@@ -76,7 +77,7 @@ def _session(database: Database, row: Any) -> SessionInfo:
         query_start=row.query_start,
         state_change=row.state_change,
         wait=": ".join(filter(None, (row.wait_type, row.wait))) or None,
-        query="" if hidden else row.query or "",
+        query="" if hidden else redact_text(row.query or ""),  # CREATE ROLE ... PASSWORD
         hidden=hidden,
         may_signal=row.may_signal,
         superuser=row.superuser,

@@ -27,13 +27,14 @@ class Figure:
 
 
 def report(figures: Iterable[Figure], *, as_json: bool) -> int:
-    """Print the figures; return 1 where an aim is missed."""
-    figures = list(figures)
+    """Print the figures as they come; return 1 where an aim is missed."""
+    fine = True
     for f in figures:
+        fine &= f.ok
         if as_json:
             fields = {k: v for k, v in asdict(f).items() if k != "at_least"}
-            print(json.dumps({**fields, "value": round(f.value, 4), "ok": f.ok}))
+            print(json.dumps({**fields, "value": round(f.value, 4), "ok": f.ok}), flush=True)
         else:
             aim = "" if f.aim is None else f"aim {'>=' if f.at_least else '<='} {f.aim:g}: {'ok' if f.ok else 'MISSED'}"
-            print(f"{f.bench:10} {f.figure:44} {f.value:10.3f} {f.unit:6} {aim}")
-    return 0 if all(f.ok for f in figures) else 1
+            print(f"{f.bench:10} {f.figure:44} {f.value:10.3f} {f.unit:6} {aim}", flush=True)
+    return 0 if fine else 1

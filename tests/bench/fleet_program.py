@@ -6,7 +6,6 @@ It reads its job from stdin, polls, measures, lets the fleet fall silent, stores
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import shutil
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 from pydantic import SecretStr
 from structlog import configure, make_filtering_bound_logger
 
+from console.composition.garbage import settle
 from core.collectors.assemble import SampleAssembler
 from core.collectors.loop import loop_calls
 from core.config import DatabaseSettings, RetentionSettings, SSHSettings
@@ -177,7 +177,7 @@ async def main() -> None:
     allow_files()
     job = order()
     os.sched_setaffinity(0, job["cores"])
-    gc.freeze()  # as the console does once all is imported
+    settle()  # as the console does once all is imported
     spool = Path(tempfile.mkdtemp(prefix="jw-bench-"))
     try:
         answer(**await Program(job, spool).run())

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from textual.widgets import Button, Input
 
-from console.panes.database import DatabasePane
+from console.panes.database import SECTIONS, DatabasePane
+from console.panes.database_export import database_table
 from console.screens.detail import DetailScreen
 from console.screens.drawer import Drawer
 from console.screens.policies import PolicyDialog, RefreshDialog
@@ -183,3 +184,11 @@ async def test_without_a_reading_it_says_so() -> None:
         await pilot.press("T")
         await pilot.pause()
         assert "no other session" in screen_text(app)
+
+
+def test_every_section_of_the_database_can_be_exported() -> None:
+    view = FakeServices().make_view().database
+    for section in SECTIONS:
+        table = database_table(section, view)
+        assert table is not None and table.rows and len(table.columns) > 2, section
+        assert all(len(row) == len(table.columns) for row in table.rows)

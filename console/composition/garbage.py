@@ -1,0 +1,14 @@
+"""Python's collector of cycles, tuned to a program that makes much and lets nearly all of it go by count."""
+
+from __future__ import annotations
+
+import gc
+
+_YOUNG = 20_000  # containers more than were let go: a second of a thousand hosts makes more than the 700 of a default
+
+
+def settle() -> None:
+    """Leave what is there now, which stays, out of every look, and look seldom: a full one stops the loop."""
+    gc.freeze()
+    gc.set_threshold(_YOUNG, 10, 10)
+    gc.enable()
