@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,8 @@ CONTEXTS: tuple[tuple[str, ...], ...] = ((), ("g",), ("j", "j"), ("G",), ("left"
 SCREEN_CONTEXTS: tuple[tuple[str, ...], ...] = ((), ("j",), ("k",), ("G",), ("l",))
 SECTIONS = 6  # so often tab is pressed to come to the other lists of a pane
 DEEPEST = 3  # screens upon screens
+
+_COUNTED = re.compile(r"[✗▲]\d+")  # of a list that is not shown: counted by and by, a list a second
 
 # Keys with no effect to be seen, and why; by the binding's id, or by its action where it has none.
 DECLARED: dict[str, str] = {
@@ -79,7 +82,8 @@ def effect(walk: Walk, before: dict[str, Any]) -> str:
         said.append(f"theme {after['theme']}")
     if not said and "cells" in changed:
         row = next(new for new, old in zip(after["cells"], before["cells"], strict=True) if new != old)
-        said.append("shows " + " ".join("".join(text for text, _ in row).split())[:90])
+        words = "".join(text for text, _ in row).split()
+        said.append("shows " + " ".join(word for word in words if not _COUNTED.fullmatch(word))[:90])
     if not said and "focus" in changed:
         said.append(f"focus on {type(after['focus']).__name__}")
     return "; ".join(said)
