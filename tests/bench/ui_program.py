@@ -29,6 +29,7 @@ from textual.strip import Strip
 from textual.widgets import DataTable
 
 from console.app import JumpwatchApp
+from console.composition.garbage import settle
 from console.formatting import number, percent, short_bytes
 from console.panes.hostfilter import disk_pct, net_bps
 from console.screens.main import MainScreen
@@ -140,7 +141,7 @@ async def pace(job: dict[str, Any], tick: Callable[[], Any], watch: Watch, leave
     """Tick for the time that is wanted, then leave."""
     await asyncio.sleep(1.5)
     gc.collect()
-    gc.freeze()
+    settle()
     for kept in (watch.ticks, watch.paints, watch.keys):
         kept.clear()
     Path(job["into"] + ".ready").touch()
@@ -263,7 +264,7 @@ def idle(job: dict[str, Any], _watch: Watch) -> App[Any]:
     async def resting() -> None:
         await asyncio.sleep(4.0)
         gc.collect()
-        gc.freeze()
+        settle()
         wall, cpu = perf_counter(), process_time()
         await asyncio.sleep(job["seconds"])
         share = 100 * (process_time() - cpu) / (perf_counter() - wall)

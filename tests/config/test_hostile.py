@@ -35,6 +35,7 @@ from core.logging import configure_logging, shutdown_logging
 from core.models import Host
 from core.polling.backoff import Backoff
 from core.ports import SystemClock
+from core.ssh.config_lines import ConfigSyntaxError
 from core.ssh.options import Target, resolve
 from core.storage.connect import connect_arguments, session_settings, tls
 from core.storage.partitions import missing_ranges, partition_interval, partition_name
@@ -145,6 +146,9 @@ def ssh(given: ApplicationSettings) -> None:
         resolved = resolve(target, keepalive_s=here.keepalive_interval_s)
     except OSError as exc:  # a file that cannot be read: the connection fails, as a ConfigurationError that names it
         assert exc.filename
+        return
+    except ConfigSyntaxError as exc:  # one that is no ssh_config: likewise
+        assert str(here.config_file) in str(exc)
         return
     assert resolved.options.keepalive_interval == here.keepalive_interval_s
     assert here.user is None or resolved.options.username.encode()

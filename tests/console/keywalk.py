@@ -131,6 +131,16 @@ async def _to_pane(walk: Walk, tab: Tab, before: Sequence[str]) -> None:
     await walk.settle()
 
 
+def sure(effects: Sequence[str]) -> list[str]:
+    """Return what of the effects does not hang on when something is drawn: where the key leads."""
+    kept = []
+    for line in effects:
+        key, _, seen = line.partition(" -> ")
+        leads = [part for part in seen.split("; ") if part.split()[0] in ("opens", "closes", "leaves", "goes")]
+        kept.append(f"{key} -> {'; '.join(leads)}")
+    return kept
+
+
 async def _effect(walk: Walk, key: str) -> str:
     before = state(walk)
     await walk.press(key)

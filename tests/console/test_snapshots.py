@@ -51,7 +51,9 @@ async def test_the_picture_is_the_stored_one(scene: Scene) -> None:
 
 @pytest.mark.parametrize("scene", scenes(), ids=lambda scene: scene.name)
 async def test_without_colour_it_says_the_same(scene: Scene) -> None:
-    for size, cells in (await shots(scene, no_colour=True)).items():
+    # Without a ground of its own what lies over a pane is laid out anew: compared where it is as wide as the screen.
+    sizes = SIZES[:1] if scene.name.startswith("screen-") else SIZES
+    for size, cells in (await shots(scene, sizes, no_colour=True)).items():
         assert not list(coloured(cells))
         stored = path(scene.name, size).read_text(encoding="utf-8").split("\n\n")[0].splitlines()
         rows = ["|" + "".join(text for text, _ in row).rstrip() for row in cells]
@@ -173,7 +175,8 @@ async def test_a_long_list_ends_above_the_last_line(size: tuple[int, int]) -> No
         for tab in TABS:
             await walk.press(tab.key, "G")
             rows = walk.text()
-            assert "help" in rows[-1] and "quit" in rows[-1], tab.title
+            leave = "q quit" if tab.name == "fleet" else "q back"
+            assert "help" in rows[-1] and leave in rows[-1], tab.title
             assert not list(broken(walk.cells(), size)), tab.title
         await walk.press("1", "g")
         first = [name for name in walk.services.names if any(f" {name} " in row for row in walk.text())]
