@@ -81,9 +81,7 @@ class AlertsPane(Pane):
             watching = view.role is not PollerRole.STARTING and bool(view.hosts)
             target.set_nothing(nothing_lines(target.palette, bool(query.text) and bool(view.alerts), watching))
         if query.text:
-            wrong = next((each for each in query.mistakes if not each.open), None)
-            kept = f"{len(rows)} of {len(view.alerts)}"
-            self.query_one(FilterBar).note(kept, (wrong.start, wrong.text) if wrong else None)
+            self.query_one(FilterBar).note(f"{len(rows)} of {len(view.alerts)}", query.fault)
         self._draw_sheet()
 
     def tick(self, now: datetime) -> None:

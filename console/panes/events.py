@@ -105,9 +105,7 @@ class EventsPane(Pane):
             self.events.set_rows(rows)
             self._to_newest()
         if query.text:
-            wrong = next((each for each in query.mistakes if not each.open), None)
-            kept = f"{len(rows)} of {len(view.events)}"
-            self.query_one(FilterBar).note(kept, (wrong.start, wrong.text) if wrong else None)
+            self.query_one(FilterBar).note(f"{len(rows)} of {len(view.events)}", query.fault)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._to_newest)  # only a laid-out list can scroll

@@ -82,6 +82,11 @@ class Query(Generic[T]):
         """Whether the row passes every term."""
         return all(term(row, now) for term in self.terms)
 
+    @property
+    def fault(self) -> tuple[int, str] | None:
+        """Where and why the first thing that cannot become right as it is typed is not understood."""
+        return next(((each.start, each.text) for each in self.mistakes if not each.open), None)
+
 
 @dataclass
 class _Reading(Generic[T]):
