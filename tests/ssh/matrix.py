@@ -101,17 +101,15 @@ def keygen(*words: object) -> None:
 def agent(folder: Path, *keys: Path) -> Iterator[Path]:
     """An ssh-agent that holds these keys."""
     path = folder / "agent"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
-    try:
-        end = time.monotonic() + 10
-        while not path.exists() and time.monotonic() < end:
-            time.sleep(0.02)
-        env = {**os.environ, "SSH_AUTH_SOCK": str(path)}
-        subprocess.run(["ssh-add", "-q", *map(str, keys)], check=True, stdin=subprocess.DEVNULL, env=env)
-        yield path
-    finally:
-        process.terminate()
-        process.wait(5)
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()  # it names its socket once it listens; the file is there before that
+            env = {**os.environ, "SSH_AUTH_SOCK": str(path)}
+            subprocess.run(["ssh-add", "-q", *map(str, keys)], check=True, stdin=subprocess.DEVNULL, env=env)
+            yield path
+        finally:
+            process.terminate()
 
 
 async def jumps_listed(kit: Kit) -> str:

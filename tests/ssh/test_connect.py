@@ -24,6 +24,7 @@ from core.models import Host, Reason
 from core.ssh.error_mapping import reason_of
 from tests.parts import need
 from tests.ssh.conftest import MakeFactory
+from tests.ssh.matrix import agent
 from tests.ssh.sshd import RealSshd, free_port, make_key, running
 
 
@@ -200,16 +201,10 @@ async def test_an_encrypted_key_comes_from_the_agent(
 ) -> None:
     """The agent holds more keys than sshd lets anybody try; only the one that the inventory names is offered."""
     need("ssh-agent", shutil.which("ssh-agent") is not None, "install openssh-client")
-    path = f"{tmp_path}/agent"
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
-    try:
-        monkeypatch.setenv("SSH_AUTH_SOCK", path)
-        for n in range(8):
-            make_key(tmp_path / f"other{n}", "ed25519")
-        while not Path(path).exists():
-            await asyncio.sleep(0.02)
-        names = [*(str(tmp_path / f"other{n}") for n in range(8)), str(sshd.login_key)]
-        subprocess.run(["ssh-add", "-q", *names], check=True, stdin=subprocess.DEVNULL)
+    for n in range(8):
+        make_key(tmp_path / f"other{n}", "ed25519")
+    with agent(tmp_path, *(tmp_path / f"other{n}" for n in range(8)), sshd.login_key) as path:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
         change = ["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", str(sshd.login_key)]
         subprocess.run(change, check=True, stdin=subprocess.DEVNULL)
         host = sshd.host(simulated=False)
@@ -217,6 +212,3 @@ async def test_an_encrypted_key_comes_from_the_agent(
         monkeypatch.delenv("SSH_AUTH_SOCK")
         exc = await failure(make_factory, host)
         assert reason_of(exc) is Reason.LOGIN and "ssh-add" in exc.message and str(sshd.login_key) in exc.message
-    finally:
-        agent.terminate()
-        agent.wait(5)
