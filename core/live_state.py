@@ -27,10 +27,12 @@ from core.models import (
     SecretRequest,
     Transition,
     WriterStats,
+    figures_in,
 )
 from core.models.making import maker
 from core.ports import Clock
 from core.recent import RecentFigures
+from core.recent_items import KINDS, RecentItems
 
 _make_sample = maker(HostSample)
 _SLOW_SECTIONS_KEPT_S = 60.0  # df runs less often than the loop: its figures stand this long, then are unknown
@@ -82,6 +84,7 @@ class _Record:
     version: int = 0
     view: HostView | None = None
     findings: dict[str, HostFinding] = field(default_factory=dict)
+    items: RecentItems = field(default_factory=RecentItems)
 
 
 @dataclass(slots=True)
@@ -191,6 +194,8 @@ class LiveState:
         before = record.findings.get(found.kind) if record else None
         if record is not None and (before is None or found.ts > before.ts):
             record.findings = {**record.findings, found.kind: found}  # a view holds the old one
+            if (kind := KINDS.get(found.kind)) is not None:
+                record.items = record.items.after(found.ts, kind, figures_in(found))
             self._touch(record)
         return before
 
@@ -278,5 +283,6 @@ class LiveState:
             next_try=record.next_try,
             lag_s=record.lag_s,
             findings=record.findings,
+            items=record.items,
         )
         return record.view

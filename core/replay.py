@@ -147,7 +147,7 @@ class ReplaySource:
             as_then = self._as_then(host, sample, state is HostState.MAINTENANCE)
             history = _until(lately.get(host.name), then.at) or HostHistory()
             views.append(
-                _make_view(as_then, state, reason, detail, since, sample, history, version, 0, None, None, _NOTHING)
+                _make_view(as_then, state, reason, detail, since, sample, history, version, 0, None, None, _NOTHING, {})
             )
         return tuple(views)
 

@@ -8,8 +8,23 @@ import pytest
 
 from core.events import HostPolled, Notice
 from core.live_state import LiveState
-from core.models import FilesystemFigures, Host, HostSample, HostState, Reason, SystemFigures, Transition
+from core.models import (
+    ContainerFigures,
+    FilesystemFigures,
+    Finding,
+    Host,
+    HostFinding,
+    HostSample,
+    HostState,
+    ItemHistory,
+    Reason,
+    SectionStatus,
+    SystemFigures,
+    Transition,
+)
+from core.models.items import container_names
 from core.ports import SystemClock
+from core.recent_items import POINTS
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 ROOT = (FilesystemFigures("/", "/dev/sda1", "ext4", 100, 60, 40),)
@@ -48,6 +63,39 @@ def test_history_is_bounded_and_keeps_unknowns() -> None:
     for n, cpu in enumerate((1.0, None, 3.0, 4.0)):
         state.apply_sample(sample(n, cpu=cpu))
     assert state.current().hosts[0].history.cpu == (None, 3.0, 4.0)
+
+
+def containers(seconds: float, **cpu: float | None) -> HostFinding:
+    each = tuple(
+        ContainerFigures("1f" * 6, name, "x:1", "docker", "running", cpu_pct=share, mem=share and 7)
+        for name, share in cpu.items()
+    )
+    return HostFinding("web", T0 + timedelta(seconds=seconds), Finding("containers", SectionStatus.OK, each))
+
+
+def test_the_last_looks_at_containers_are_kept_with_their_gaps_and_views_stay() -> None:
+    state, web, db = live(), ("container", "web"), ("container", "db")
+    state.apply_finding(containers(0, web=1.0, db=None))
+    first = state.current().hosts[0].items
+    assert dict(first) == {web: ItemHistory((T0,), (1.0,), (7.0,))}
+    state.apply_finding(containers(30, db=2.0))
+    state.apply_finding(containers(20, web=9.0))  # older than what is held
+    assert state.current().hosts[0].items[web].cpu == (1.0, None)
+    assert first[web].cpu == (1.0,) and db not in first
+    for number in range(2, POINTS + 2):
+        state.apply_finding(containers(30.0 * number, db=float(number)))
+    last = state.current().hosts[0].items
+    assert set(last) == {db}  # the other one told nothing for all of the time kept
+    assert len(last[db].cpu) == POINTS and last[db].cpu[-1] == POINTS + 1
+    broken = HostFinding("web", T0 + timedelta(days=1), Finding("containers", SectionStatus.TIMEOUT))
+    state.apply_finding(broken)
+    assert state.current().hosts[0].items[db].cpu[-1] is None
+
+
+def test_containers_of_two_engines_are_told_apart_and_one_without_a_name_is_its_id() -> None:
+    known = (("web", "docker"), ("web", "podman"), ("db", "docker"), ("", "docker"))
+    every = [ContainerFigures(f"{place}" * 12, name, "", engine, "up") for place, (name, engine) in enumerate(known)]
+    assert container_names(every) == ["web (docker)", "web (podman)", "db", "3" * 12]
 
 
 def test_an_older_sample_changes_nothing() -> None:

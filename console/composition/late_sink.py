@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.models import HostFinding, HostSample, WriterStats
+from core.models import HostFinding, HostSample, ItemSample, WriterStats
 
 if TYPE_CHECKING:
     from core.models import Transition
@@ -20,7 +20,7 @@ class LateSink:
 
     def __init__(self) -> None:
         self._sink: SampleSink | None = None
-        self._waiting: deque[HostSample | Transition | HostFinding] = deque()
+        self._waiting: deque[HostSample | ItemSample | Transition | HostFinding] = deque()
         self._dropped = 0
 
     def attach(self, sink: SampleSink) -> None:
@@ -31,6 +31,10 @@ class LateSink:
 
     def put(self, sample: HostSample) -> None:
         """Take a sample at once."""
+        self._take(sample)
+
+    def put_items(self, sample: ItemSample) -> None:
+        """Take what containers and units used at once."""
         self._take(sample)
 
     def put_transition(self, transition: Transition) -> None:
@@ -48,7 +52,7 @@ class LateSink:
         stats = self._sink.stats()
         return replace(stats, dropped=stats.dropped + self._dropped) if self._dropped else stats
 
-    def _take(self, item: HostSample | Transition | HostFinding) -> None:
+    def _take(self, item: HostSample | ItemSample | Transition | HostFinding) -> None:
         if self._sink is not None:
             self._pass(self._sink, item)
             return
@@ -58,9 +62,11 @@ class LateSink:
         self._waiting.append(item)
 
     @staticmethod
-    def _pass(sink: SampleSink, item: HostSample | Transition | HostFinding) -> None:
+    def _pass(sink: SampleSink, item: HostSample | ItemSample | Transition | HostFinding) -> None:
         if isinstance(item, HostSample):
             sink.put(item)
+        elif isinstance(item, ItemSample):
+            sink.put_items(item)
         elif isinstance(item, HostFinding):
             sink.put_finding(item)
         else:

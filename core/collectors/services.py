@@ -24,7 +24,9 @@ from core.models import Finding, Level, SectionStatus, ServiceFigures
 from core.ports import CommandResult
 
 KIND = "services"
-_SHOWN = "Id,LoadState,ActiveState,SubState,Result,NRestarts,MemoryCurrent,MainPID,Description"
+_SHOWN = (
+    "Id,LoadState,ActiveState,SubState,Result,NRestarts,MemoryCurrent,TasksCurrent,CPUUsageNSec,MainPID,Description"
+)
 # --failed is older than --state=failed; before --plain (systemd 213) a mark stands before the name.
 _SCRIPT = (
     "[ $# -eq 0 ] || shift; set -f; "
@@ -40,7 +42,7 @@ _SCRIPT = (
 _UNIT = re.compile(r"[A-Za-z0-9@:_.\\-]{1,256}")
 _FIELD = re.compile(r"([A-Za-z]+)=(.*)")
 _OPENRC = re.compile(r" *(\S+) +\[ +([a-z]+)(?: [^\]]*)?\]")
-_UNSET = ("[not set]", "18446744073709551615", "")
+_UNSET = ("[not set]", "[no data]", "18446744073709551615", "")
 _LIMIT_UNITS = 200
 
 
@@ -111,6 +113,8 @@ def _systemd(text: str, chosen: frozenset[str]) -> tuple[ServiceFigures, ...]:
             memory=maybe_whole(KIND, fields.get("MemoryCurrent", ""), _UNSET),
             main_pid=pid or None,  # systemd says 0 for none
             chosen=unit in chosen,
+            tasks=maybe_whole(KIND, fields.get("TasksCurrent", ""), _UNSET),
+            cpu_ns=maybe_whole(KIND, fields.get("CPUUsageNSec", ""), _UNSET),
         )
     return tuple(sorted(found.values(), key=lambda one: (not one.failed, one.unit)))
 

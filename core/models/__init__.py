@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     )
     from core.models.hostwork import HostResult, LogFeed, LogRecord, LogSource, SavedCommand
     from core.models.inspection import HostFinding, PollingFigures, PollingView
+    from core.models.items import ContainerUse, ItemHistory, ItemPlot, ItemSample, UnitUse, container_names, figures_in
     from core.models.operations import Outcome, Plan, PlanRequest, PlanTarget
     from core.models.replay import Mark, PastView, ReplayStatus, Timeline
     from core.models.upkeep import ActivityView, IndexInfo, RelationFacts, RelationInfo, SessionInfo, SessionKind
@@ -71,6 +72,7 @@ __all__ = [
     "CheckFigures",
     "ChunkInfo",
     "ContainerFigures",
+    "ContainerUse",
     "DatabaseState",
     "DatabaseView",
     "DatasetFigures",
@@ -93,6 +95,9 @@ __all__ = [
     "HypertableInfo",
     "IndexInfo",
     "InterfaceFigures",
+    "ItemHistory",
+    "ItemPlot",
+    "ItemSample",
     "JobInfo",
     "Level",
     "LogFeed",
@@ -130,11 +135,14 @@ __all__ = [
     "SystemFigures",
     "Timeline",
     "Transition",
+    "UnitUse",
     "UpdateFigures",
     "VdevFigures",
     "WriterStats",
     "ZfsFigures",
     "compress_time",
+    "container_names",
+    "figures_in",
     "keep_time",
     "past_retention",
 ]
@@ -162,6 +170,7 @@ _LATER = {
         ),
         "hostwork": "HostResult LogFeed LogRecord LogSource SavedCommand",
         "inspection": "HostFinding PollingFigures PollingView",
+        "items": "ContainerUse ItemHistory ItemPlot ItemSample UnitUse container_names figures_in",
         "operations": "Outcome Plan PlanRequest PlanTarget",
         "replay": "Mark PastView ReplayStatus Timeline",
         "upkeep": "ActivityView IndexInfo RelationFacts RelationInfo SessionInfo SessionKind",

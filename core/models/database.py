@@ -104,8 +104,10 @@ class ChunkInfo:
         return self.before_bytes / self.after_bytes
 
 
-# The tables of raw samples. Each has rollups named after it, by minute (_1m) and by hour (_1h).
-RAW_TABLES = ("host_samples", "filesystem_samples", "disk_samples", "interface_samples")
+# The tables of raw samples. Each has rollups named after it, by hour (_1h) and mostly by minute (_1m).
+RAW_TABLES = (
+    "host_samples", "filesystem_samples", "disk_samples", "interface_samples", "container_samples", "unit_samples",
+)  # fmt: skip
 
 
 class KeepTimes(Protocol):

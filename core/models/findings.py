@@ -39,6 +39,9 @@ class ServiceFigures:
     memory: int | None = None  # bytes
     main_pid: int | None = None
     chosen: bool = False  # asked for by name
+    tasks: int | None = None
+    cpu_ns: int | None = None  # CPU time since it was started
+    cpu_pct: float | None = None  # of one CPU since the look before; None at the first one
 
     @property
     def failed(self) -> bool:

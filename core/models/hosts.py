@@ -11,6 +11,7 @@ from core.models.enums import HostState, Reason, SectionStatus
 
 if TYPE_CHECKING:
     from core.models.inspection import HostFinding
+    from core.models.items import ItemHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,8 @@ class HostView:
     next_try: datetime | None = None
     lag_s: float | None = None  # how much later than due the last frame came
     findings: Mapping[str, HostFinding] = field(default_factory=dict)  # the latest of each slow collector, by kind
+    # What containers and units used at the last looks, by kind and name.
+    items: Mapping[tuple[str, str], ItemHistory] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

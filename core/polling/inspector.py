@@ -13,11 +13,12 @@ import structlog
 
 from core.events import FindingChanged
 from core.exceptions import InfrastructureException, SSHCommandError, SSHTimeoutError
-from core.models import Finding, Host, HostFinding, Level, SectionStatus
+from core.models import Finding, Host, HostFinding, Level, SectionStatus, figures_in
 from core.polling.apart import apart
 from core.polling.figures import Tally
 from core.polling.pace import Pace
 from core.polling.sudo import ALL, refusal
+from core.polling.unit_cpu import UnitCpu
 from core.ports import CommandResult, HostSession
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Inspector:
         self._stored: dict[str, tuple[float, HostFinding]] = {}
         self._told: dict[str, tuple[SectionStatus, Level]] = {}
         self._doubted: set[str] = set()  # kinds that look better since their last run
+        self._units = UnitCpu()
         self._wake = asyncio.Event()
         self._paused = False
 
@@ -169,6 +171,7 @@ class Inspector:
         pause = min(collector.interval_s * factor, max(collector.interval_s, _BACKOFF_MOST_S))
         self._due[name] = now + pause * random.uniform(0.95, 1.05)  # noqa: S311 - jitter, not a secret
         if finding is not None and collector in self._collectors:
+            finding = self._units.told(finding, now)
             self._take(HostFinding(self._host.name, clock.now(), finding, now - began), correlation_id)
 
     def _backoff(self, name: str) -> float:
@@ -199,7 +202,7 @@ class Inspector:
             return Finding(collector.name, SectionStatus.BROKEN, None, text)
 
     def _take(self, found: HostFinding, correlation_id: str) -> None:
-        """Show it, store it where it is news, and tell a change of status or severity once."""
+        """Show it, store its figures, itself where it is news, and tell a change of status or severity once."""
         context, finding = self._context, found.finding
         before = context.live.apply_finding(found)
         known = self._told.get(found.kind) or (before.told if before else None)
@@ -207,6 +210,8 @@ class Inspector:
         if changed or self._is_stale(found):
             self._stored[found.kind] = (context.clock.monotonic(), found)
             context.sink.put_finding(found)
+        if (figures := figures_in(found)) is not None:
+            context.sink.put_items(figures)
         # The first one is no change: it is told where it is an error, else a fleet would fill the events at the start.
         if not changed or (known is None and finding.severity != "error"):
             return

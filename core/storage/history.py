@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
-from core.models import Host, HostSample, Transition
+from core.models import Host, HostSample, ItemSample, Transition
 from core.storage import rollups
 from core.storage.engine import Database
 from core.storage.ingest import Ingest, sync_hosts
@@ -20,7 +20,7 @@ _BATCH = 1500  # samples: about 5000 rows in all tables
 async def write_history(
     database: Database,
     hosts: Sequence[Host],
-    samples: Iterable[HostSample],
+    samples: Iterable[HostSample | ItemSample],
     progress: Progress = no_progress,
     *,
     transitions: Sequence[Transition] = (),
@@ -37,7 +37,8 @@ async def write_history(
     source = iter(samples)
     # Making samples is work: in a thread, lest the loop stand still meanwhile.
     while batch := await asyncio.to_thread(lambda: list(islice(source, _BATCH))):
-        await ingest.samples(batch, fresh=True)
+        await ingest.samples([one for one in batch if isinstance(one, HostSample)], fresh=True)
+        await ingest.items([one for one in batch if isinstance(one, ItemSample)], fresh=True)
         begin, end = span(batch)
         first, last = min(first or begin, begin), max(last or end, end)
         written += len(batch)

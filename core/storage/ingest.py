@@ -8,23 +8,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import ChainMap
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import asyncpg
 
-from core.models import Host, HostFinding, HostSample, Transition
+from core.models import Host, HostFinding, HostSample, ItemSample, Transition
 from core.storage.engine import Database
 from core.storage.errors import PoisonError
 from core.storage.partitions import Coverage
-from core.storage.rows import ItemKey, Row, clean, finding_rows, sample_items, sample_rows, span, transition_rows
-from core.storage.schema import SAMPLE_TABLES, SampleTable
+from core.storage.rows import (
+    ItemKey,
+    Row,
+    clean,
+    finding_rows,
+    look_items,
+    look_rows,
+    sample_items,
+    sample_rows,
+    span,
+    transition_rows,
+)
+from core.storage.schema import FRAME_TABLES, LOOK_TABLES, SampleTable
 
 Key = TypeVar("Key")
 OfHost = TypeVar("OfHost", Transition, HostFinding)
+Taken = TypeVar("Taken", HostSample, ItemSample)
 _FRESH = timedelta(seconds=30)  # rollups of ours reach to a minute ago; older rows must be told to them
 _TRANSITION_COLUMNS = ("host_id", "ts", "old", "new", "reason", "detail")
 _TRANSITION_TYPES = ("int4", "timestamptz", "text", "text", "text", "text")
@@ -49,6 +62,19 @@ WHERE key LIKE 'rollup:%'
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind(Generic[Taken]):
+    """A kind of sample: its tables, the items that one speaks of, and the rows of many."""
+
+    tables: tuple[SampleTable, ...]
+    items: Callable[[Taken], Iterable[tuple[ItemKey, str | None]]]
+    rows: Callable[[Sequence[Taken], Mapping[str, int], Mapping[ItemKey, int]], Mapping[SampleTable, Iterator[Row]]]
+
+
+_FRAMES = _Kind(FRAME_TABLES, sample_items, sample_rows)
+_LOOKS = _Kind(LOOK_TABLES, look_items, look_rows)
+
+
 class Ingest:
     """Writes batches of samples; remembers ids and partitions. For one task at a time."""
 
@@ -71,27 +97,38 @@ class Ingest:
 
         Rows that are there already are left alone. Raises PoisonError for data that can never be stored.
         """
+        await self._put(samples, _FRAMES, fresh, now)
+
+    async def items(self, samples: Sequence[ItemSample], *, fresh: bool, now: datetime | None = None) -> None:
+        """Store what containers and units used, as ``samples`` does."""
+        await self._put(samples, _LOOKS, fresh, now)
+
+    async def _put(self, samples: Sequence[Taken], kind: _Kind[Taken], fresh: bool, now: datetime | None) -> None:
         if not samples:
             return
         first, last = span(samples)
         partitioned = not self._database.timescale
         if partitioned:
-            for table in SAMPLE_TABLES:
+            for table in kind.tables:
                 await self._coverage.cover(table.name, first, last)
         capability = self._database.capability
         if fresh and capability is not None and capability.copy:
             try:
-                return await self._store(samples, first, now, copy=True)
+                return await self._store(samples, kind, first, now, copy=True)
             except _DuplicateError:
                 pass  # some row is there already: the other way leaves it alone
-        await self._store(samples, first, now, copy=False)
+        await self._store(samples, kind, first, now, copy=False)
 
-    async def _store(self, samples: Sequence[HostSample], first: datetime, now: datetime | None, *, copy: bool) -> None:
+    async def _store(
+        self, samples: Sequence[Taken], kind: _Kind[Taken], first: datetime, now: datetime | None, *, copy: bool
+    ) -> None:
         async with self._database.driver("store samples") as connection:
             # What is read here is remembered only once the transaction is through.
             found_hosts = await self._host_ids(connection, {sample.host for sample in samples})
-            found_items, extras = await self._item_ids(connection, samples, found_hosts)
-            rows = sample_rows(samples, _over(found_hosts, self._hosts), _over(found_items, self._items))
+            found_items, extras = await self._item_ids(
+                connection, chain.from_iterable(map(kind.items, samples)), found_hosts
+            )
+            rows = kind.rows(samples, _over(found_hosts, self._hosts), _over(found_items, self._items))
             for table, table_rows in rows.items():
                 row = next(table_rows, None)
                 if row is not None:
@@ -140,13 +177,12 @@ class Ingest:
         return {row["name"]: row["host_id"] for row in found}
 
     async def _item_ids(
-        self, connection: Any, samples: Iterable[HostSample], new_hosts: dict[str, int]
+        self, connection: Any, items: Iterable[tuple[ItemKey, str | None]], new_hosts: dict[str, int]
     ) -> tuple[dict[ItemKey, int], dict[ItemKey, str | None]]:
         wanted: dict[ItemKey, str | None] = {}
-        for sample in samples:
-            for key, extra in sample_items(sample):
-                if key not in self._items or self._extras[key] != extra:
-                    wanted[key] = extra
+        for key, extra in items:
+            if key not in self._items or self._extras[key] != extra:
+                wanted[key] = extra
         if not wanted:
             return {}, {}
         hosts = self._hosts | new_hosts

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.exceptions import ConfigurationError
 from core.models import Capability, StorageMode
 
-KNOWN = ("0001", "0002", "0003", "0004")  # in order; each has a module in migrations/versions
+KNOWN = ("0001", "0002", "0003", "0004", "0005")  # in order; each has a module in migrations/versions
 HEAD = KNOWN[-1]
 
 _THERE = text("SELECT to_regclass('public.jumpwatch_schema') IS NOT NULL")

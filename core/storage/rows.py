@@ -9,24 +9,31 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from core.models import HostFinding, HostSample, SectionStatus, Transition
+from core.models import HostFinding, HostSample, ItemSample, SectionStatus, Transition
 from core.storage.finding_body import pack_body
 from core.storage.schema import (
+    CONTAINER_SAMPLES,
     DISK_SAMPLES,
     FILESYSTEM_SAMPLES,
     HOST_SAMPLES,
     INTERFACE_SAMPLES,
     SYSTEM_COLUMNS,
+    UNIT_SAMPLES,
     SampleTable,
 )
 
 ItemKey = tuple[str, str, str]  # host, kind, name
 Row = tuple[Any, ...]
+Sample = HostSample | ItemSample
 # For each table of items: where a sample has its things, and what names one.
 _ITEM_TABLES = (
     (FILESYSTEM_SAMPLES, attrgetter("filesystems"), attrgetter("mount")),
     (DISK_SAMPLES, attrgetter("disks"), attrgetter("device")),
     (INTERFACE_SAMPLES, attrgetter("interfaces"), attrgetter("interface")),
+)
+_LOOK_TABLES = (
+    (CONTAINER_SAMPLES, attrgetter("containers"), attrgetter("name")),
+    (UNIT_SAMPLES, attrgetter("units"), attrgetter("name")),
 )
 _system = attrgetter(*SYSTEM_COLUMNS)
 
@@ -75,6 +82,19 @@ def _describe(device: str, fstype: str | None) -> str:
     return json.dumps({"device": clean(device), "fstype": fstype and clean(fstype)}, separators=(",", ":"))
 
 
+def look_items(sample: ItemSample) -> Iterable[tuple[ItemKey, str | None]]:
+    """Yield the containers and units that the sample speaks of, with what describes them."""
+    for container in sample.containers:
+        yield (sample.host, CONTAINER_SAMPLES.kind, clean(container.name)), _origin(container.engine, container.image)
+    for unit in sample.units:
+        yield (sample.host, UNIT_SAMPLES.kind, clean(unit.name)), None
+
+
+@lru_cache(maxsize=4096)
+def _origin(engine: str | None, image: str | None) -> str:
+    return json.dumps({"engine": engine and clean(engine), "image": image and clean(image)}, separators=(",", ":"))
+
+
 def sample_rows(
     samples: Sequence[HostSample], hosts: Mapping[str, int], items: Mapping[ItemKey, int]
 ) -> dict[SampleTable, Iterator[Row]]:
@@ -86,6 +106,13 @@ def sample_rows(
     for table, things, name in _ITEM_TABLES:
         rows[table] = _item_rows(table, things, name, samples, hosts, items)
     return rows
+
+
+def look_rows(
+    samples: Sequence[ItemSample], hosts: Mapping[str, int], items: Mapping[ItemKey, int]
+) -> dict[SampleTable, Iterator[Row]]:
+    """Return by table the rows of looks at containers and units, as ``sample_rows`` does."""
+    return {table: _item_rows(table, things, name, samples, hosts, items) for table, things, name in _LOOK_TABLES}
 
 
 def _host_rows(samples: Iterable[HostSample], hosts: Mapping[str, int]) -> Iterator[Row]:
@@ -107,7 +134,7 @@ def _item_rows(
     table: SampleTable,
     things_of: attrgetter[Sequence[Any] | None],
     name_of: attrgetter[str],
-    samples: Iterable[HostSample],
+    samples: Iterable[Sample],
     hosts: Mapping[str, int],
     items: Mapping[ItemKey, int],
 ) -> Iterator[Row]:
@@ -154,7 +181,7 @@ def finding_rows(findings: Iterable[HostFinding], hosts: Mapping[str, int]) -> l
     return rows
 
 
-def span(samples: Iterable[HostSample]) -> tuple[datetime, datetime]:
+def span(samples: Iterable[Sample]) -> tuple[datetime, datetime]:
     """Return the earliest and the latest ts; there must be a sample."""
     times = [sample.ts for sample in samples]
     return min(times), max(times)

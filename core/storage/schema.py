@@ -23,6 +23,8 @@ from sqlalchemy import (
     text,
 )
 
+from core.models.items import CONTAINER, UNIT
+
 metadata = MetaData()
 UTC_TIME = DateTime(timezone=True)
 
@@ -33,6 +35,7 @@ SYSTEM_COLUMNS: tuple[str, ...] = (
 )  # fmt: skip
 _WHOLE = {"cpus", "mem_total", "mem_available", "swap_total", "swap_free", "procs_running", "procs_blocked"}
 _WHOLE |= {"size", "used", "available", "inodes", "inodes_used"}
+_WHOLE |= {"mem_used", "mem_limit", "rx_bytes", "tx_bytes", "read_bytes", "written_bytes", "pids", "tasks", "restarts"}
 
 
 def _figure(name: str) -> Column[float] | Column[int]:
@@ -100,6 +103,12 @@ disk_samples = _item_table("disk_samples", "read_bps", "write_bps", "read_iops",
 interface_samples = _item_table(
     "interface_samples", "rx_bps", "tx_bps", "rx_pps", "tx_pps", "errors_ps", "drops_ps"
 )  # fmt: skip
+# The engines count bytes since a container's start, rounded to three places: rates of them would jump.
+container_samples = _item_table(
+    "container_samples",
+    *("cpu_pct", "mem_used", "mem_limit", "rx_bytes", "tx_bytes", "read_bytes", "written_bytes", "pids"),
+)
+unit_samples = _item_table("unit_samples", "cpu_pct", "mem_used", "tasks", "restarts")
 transitions = Table(
     "transitions",
     metadata,
@@ -227,7 +236,11 @@ HOST_SAMPLES = _sample_table(host_samples, "")
 FILESYSTEM_SAMPLES = _sample_table(filesystem_samples, "fs")
 DISK_SAMPLES = _sample_table(disk_samples, "disk")
 INTERFACE_SAMPLES = _sample_table(interface_samples, "net")
-SAMPLE_TABLES: tuple[SampleTable, ...] = (HOST_SAMPLES, FILESYSTEM_SAMPLES, DISK_SAMPLES, INTERFACE_SAMPLES)
+CONTAINER_SAMPLES = _sample_table(container_samples, CONTAINER)
+UNIT_SAMPLES = _sample_table(unit_samples, UNIT)
+FRAME_TABLES = (HOST_SAMPLES, FILESYSTEM_SAMPLES, DISK_SAMPLES, INTERFACE_SAMPLES)
+LOOK_TABLES = (CONTAINER_SAMPLES, UNIT_SAMPLES)
+SAMPLE_TABLES: tuple[SampleTable, ...] = (*FRAME_TABLES, *LOOK_TABLES)
 SAMPLE_TABLE = {table.name: table for table in SAMPLE_TABLES}
 
 
@@ -265,10 +278,15 @@ _ROLLED: dict[SampleTable, tuple[str, ...]] = {
     FILESYSTEM_SAMPLES: ("size", "used", "available", "inodes_used"),
     DISK_SAMPLES: ("read_bps", "write_bps", "busy_pct"),
     INTERFACE_SAMPLES: ("rx_bps", "tx_bps", "errors_ps"),
+    CONTAINER_SAMPLES: ("cpu_pct", "mem_used", "rx_bytes", "tx_bytes"),
+    UNIT_SAMPLES: ("cpu_pct", "mem_used", "tasks", "restarts"),
 }  # fmt: skip
+# A look each half minute or minute makes a row or two a minute: five columns for each of their figures would be more
+# than the rows themselves.
 ROLLUPS: tuple[Rollup, ...] = tuple(
     Rollup(f"{table.name}_{suffix}", table, width, figures)
     for table, figures in _ROLLED.items()
     for suffix, width in (("1m", MINUTE), ("1h", HOUR))
+    if table in FRAME_TABLES or width == HOUR
 )
 ROLLUP = {rollup.name: rollup for rollup in ROLLUPS}

@@ -18,9 +18,8 @@ from itertools import islice
 from pathlib import Path
 
 from core.exceptions import ConfigurationError
-from core.models import HostSample
 from core.storage.engine import Database
-from core.storage.spool_records import Record, decode, encode, is_sample
+from core.storage.spool_records import SAMPLES, Record, decode, encode, is_sample
 
 _HEAD = struct.Struct(">II")
 _MAX_RECORD = 4 << 20
@@ -129,7 +128,7 @@ class Spool:
             os.lseek(segment.descriptor, segment.bytes, os.SEEK_SET)
             raise
         segment.bytes += len(chunk)
-        segment.samples += sum(isinstance(record, HostSample) for record in records)
+        segment.samples += sum(isinstance(record, SAMPLES) for record in records)
         self._bound_bytes()
 
     def seal(self) -> Segment | None:
@@ -272,12 +271,12 @@ def _read(segment: Segment, most: int, oldest: float) -> Read:
         except (ValueError, KeyError, TypeError, IndexError):
             read.broken += payload is not None or not segment.checked
             continue
-        of_host = isinstance(record, HostSample)
-        read.samples += of_host
+        counted = isinstance(record, SAMPLES)
+        read.samples += counted
         if record.ts.timestamp() >= oldest:
             read.records.append(record)
         else:
-            read.old += of_host
+            read.old += counted
     if read.upto == segment.place:  # torn, or cut by others: there is no more to be had
         read.upto = segment.bytes
         read.broken += 1

@@ -9,24 +9,30 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.models import (
+    ContainerUse,
     DiskFigures,
     FilesystemFigures,
     HostFinding,
     HostSample,
     HostState,
     InterfaceFigures,
+    ItemSample,
     Reason,
     SectionStatus,
     SystemFigures,
     Transition,
+    UnitUse,
 )
 from core.storage.finding_body import finding_from, pack_body
 
-Record = HostSample | Transition | HostFinding
+Record = HostSample | ItemSample | Transition | HostFinding
+SAMPLES = (HostSample, ItemSample)  # the records that are counted where they are kept, stored or lost
 _SYSTEM = tuple(field.name for field in fields(SystemFigures))
 _FILESYSTEM = tuple(field.name for field in fields(FilesystemFigures))
 _DISK = tuple(field.name for field in fields(DiskFigures))
 _INTERFACE = tuple(field.name for field in fields(InterfaceFigures))
+_CONTAINER = tuple(field.name for field in fields(ContainerUse))
+_UNIT = tuple(field.name for field in fields(UnitUse))
 
 
 def encode(record: Record) -> bytes:
@@ -41,6 +47,10 @@ def encode(record: Record) -> bytes:
         flat = [
             "f", record.host, record.ts.timestamp(), found.kind, found.status.value, found.severity, found.detail,
             pack_body(found),
+        ]  # fmt: skip
+    elif isinstance(record, ItemSample):
+        flat = [
+            "i", record.host, record.ts.timestamp(), _pack(record.containers, _CONTAINER), _pack(record.units, _UNIT),
         ]  # fmt: skip
     else:
         flat = [
@@ -58,7 +68,7 @@ def _pack(things: Sequence[Any] | None, names: tuple[str, ...]) -> list[list[Any
 
 def is_sample(payload: bytes) -> bool:
     """Tell a sample's payload from other records' without reading it."""
-    return payload.startswith(b'["s"')
+    return payload.startswith((b'["s"', b'["i"'))
 
 
 def decode(payload: bytes) -> Record:
@@ -70,6 +80,10 @@ def decode(payload: bytes) -> Record:
     if flat[0] == "f":
         _, host, ts, kind, status, severity, detail, body = flat
         return HostFinding(host, _time(ts), finding_from(kind, status, severity, detail, body))
+    if flat[0] == "i":
+        _, host, ts, containers, units = flat
+        used = tuple(ContainerUse(*each) for each in containers)
+        return ItemSample(host, _time(ts), used, tuple(UnitUse(*each) for each in units))
     _, host, ts, seq, boot, uptime, clock, system, filesystems, disks, interfaces, sections, interval = flat
     return HostSample(
         host=host,

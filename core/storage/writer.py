@@ -13,19 +13,19 @@ from typing import TypeVar
 from core.config import RetentionSettings
 from core.exceptions import InfrastructureException
 from core.logging import get_logger
-from core.models import HostFinding, HostSample, Transition, WriterStats
+from core.models import HostFinding, HostSample, ItemSample, Transition, WriterStats
 from core.ports import Clock, SystemClock
 from core.storage.engine import Database
 from core.storage.errors import PoisonError
 from core.storage.ingest import Ingest
 from core.storage.spool import Segment, Spool, spool_folder
-from core.storage.spool_records import Record
+from core.storage.spool_records import SAMPLES, Record
 
 _LOG = get_logger(__name__)
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 15.0
 _ADOPT_EVERY_S = 60.0
 _T = TypeVar("_T")
-_R = TypeVar("_R", HostSample, Transition, HostFinding)
+_R = TypeVar("_R", HostSample, ItemSample, Transition, HostFinding)
 
 
 class BatchWriter:
@@ -62,6 +62,10 @@ class BatchWriter:
 
     def put(self, sample: HostSample) -> None:
         """Take a sample; the oldest one is dropped and counted where the queue is full."""
+        self._take(sample)
+
+    def put_items(self, sample: ItemSample) -> None:
+        """Take what containers and units used, as ``put`` does."""
         self._take(sample)
 
     def put_transition(self, transition: Transition) -> None:
@@ -207,6 +211,7 @@ class BatchWriter:
 
         now = self._clock.now()
         await self._halving(of(HostSample), lambda some: self._ingest.samples(some, fresh=True, now=now))
+        await self._halving(of(ItemSample), lambda some: self._ingest.items(some, fresh=True, now=now))
         await self._halving(of(Transition), self._ingest.transitions)
         await self._halving(of(HostFinding), self._ingest.findings)
 
@@ -214,7 +219,7 @@ class BatchWriter:
         """Store a batch; one bad row never blocks the rest: it is found by halving, reported and counted."""
         try:
             await store(batch)
-            self._stored += sum(isinstance(record, HostSample) for record in batch)
+            self._stored += sum(isinstance(record, SAMPLES) for record in batch)
         except PoisonError as error:
             if len(batch) > 1:
                 middle = len(batch) // 2
@@ -275,7 +280,7 @@ class BatchWriter:
         try:
             self._spool.append(batch)
         except OSError as error:
-            self._lost += sum(isinstance(record, HostSample) for record in batch)
+            self._lost += sum(isinstance(record, SAMPLES) for record in batch)
             self._error = f"{len(batch)} records are lost: the spool cannot be written: {error.strerror}"
             _LOG.error("spool cannot be written", reason=error.strerror, records=len(batch))
 

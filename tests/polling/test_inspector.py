@@ -12,10 +12,22 @@ from typing import Any
 
 import pytest
 
+from core.collectors.catalog import services_of
 from core.events import EventBus, FindingChanged
 from core.exceptions import InfrastructureException, SSHCommandError, SSHConnectionError, SSHTimeoutError
 from core.live_state import LiveState
-from core.models import Finding, Host, HostFinding, Level, Reason, SectionStatus, Transition, WriterStats
+from core.models import (
+    Finding,
+    Host,
+    HostFinding,
+    ItemSample,
+    Level,
+    Reason,
+    SectionStatus,
+    Transition,
+    UnitUse,
+    WriterStats,
+)
 from core.polling.assess import Limits
 from core.polling.backoff import Backoff
 from core.polling.context import PollingContext
@@ -113,6 +125,7 @@ class Session:
 class Sink:
     def __init__(self) -> None:
         self.findings: list[HostFinding] = []
+        self.items: list[ItemSample] = []
 
     def put(self, sample: Any) -> None: ...
     def put_transition(self, transition: Transition) -> None: ...
@@ -120,12 +133,15 @@ class Sink:
     def put_finding(self, finding: HostFinding) -> None:
         self.findings.append(finding)
 
+    def put_items(self, sample: ItemSample) -> None:
+        self.items.append(sample)
+
     def stats(self) -> WriterStats:
         return WriterStats()
 
 
 class Rig:
-    def __init__(self, sessions: dict[str, Session], collectors: Sequence[Ask], hosts: list[Host], **pace: Any) -> None:
+    def __init__(self, sessions: dict[str, Session], collectors: Sequence[Any], hosts: list[Host], **pace: Any) -> None:
         self.sessions, self.sink, self.bus, self.clock = sessions, Sink(), EventBus(), Clock()
         self.live = LiveState(self.clock)
         self.live.set_hosts(hosts)
@@ -170,7 +186,7 @@ class Rig:
 @asynccontextmanager
 async def rig(
     answers: dict[str, Answer],
-    *collectors: Ask,
+    *collectors: Any,
     host: Host = WEB,
     **pace: Any,
 ) -> AsyncIterator[tuple[Rig, Session]]:
@@ -246,6 +262,36 @@ async def test_a_value_that_only_moves_is_stored_now_and_then() -> None:
         it.clock.ahead += 6 * 3600
         it.again()
         await it.until(lambda: len(it.sink.findings) == 3)  # restated for those who read
+
+
+def unit(cpu_ns: int, memory: int, tasks: int = 3) -> CommandResult:
+    told = f"MemoryCurrent={memory}\nTasksCurrent={tasks}\nCPUUsageNSec={cpu_ns}\nNRestarts=0\n"
+    return result(0, f"@jw systemd\nId=web.service\nLoadState=loaded\nActiveState=active\n{told}\n@jw end\n")
+
+
+async def test_each_look_stores_what_was_used_and_cpu_is_the_share_since_the_look_before() -> None:
+    answers: dict[str, Answer] = {"web.service": unit(10**9, 100)}
+    async with rig(answers, services_of(("web",))) as (it, _):
+        await it.until(lambda: len(it.sink.items) == 1)
+
+        async def once_more(answer: CommandResult, looks: int) -> None:
+            answers["web.service"] = answer
+            it.clock.ahead += 99
+            it.again()
+            await it.until(lambda: len(it.sink.items) == looks)
+
+        await once_more(unit(51 * 10**9, 200), 2)  # 50 s of CPU in 100 s
+        await once_more(unit(10**9, 0, 0), 3)  # it was started anew
+        await once_more(unit(10**9, 0, 0), 4)
+        assert len(it.sink.findings) == 1  # itself it is no news
+        uses = [each.units[0] for each in it.sink.items]
+        assert uses[1].cpu_pct == pytest.approx(50, rel=0.02)
+        assert [replace(use, cpu_pct=None) for use in uses] == [
+            UnitUse("web.service", None, memory, tasks, 0) for memory, tasks in ((100, 3), (200, 3), (0, 0), (0, 0))
+        ]
+        assert [use.cpu_pct for use in uses][::2] == [None, None] and uses[3].cpu_pct == 0
+        past = it.live.current().hosts[0].items["unit", "web.service"]
+        assert past.mem == (100, 200, 0, 0) and past.cpu[2] is None
 
 
 async def test_a_hung_command_costs_its_own_collector_alone() -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
 
 from core.models import (
+    ContainerUse,
     DiskFigures,
     FilesystemFigures,
     HostSample,
     InterfaceFigures,
+    ItemSample,
     SectionStatus,
     SystemFigures,
+    UnitUse,
 )
 from core.storage.engine import Database
 
@@ -60,6 +63,24 @@ def series(
         ts = end - step * (steps - 1 - number)
         for host in range(hosts):
             yield sample(f"host{host}", ts, number)
+
+
+def look(host: str = "web1", ts: datetime | None = None, seq: int = 1) -> ItemSample:
+    """A look at two containers and a unit with every kind of figure; deterministic by seq."""
+    web = ContainerUse("web", "docker", "nginx:1", float(seq % 100), GIB, 4 * GIB, 1 << 40, 7, 0, 9 * GIB, 12)
+    return ItemSample(
+        host,
+        ts or NOW,
+        (web, ContainerUse("db", "podman", "pg:16", 250.5, 2 * GIB)),
+        (UnitUse("nginx.service", 12.5, 30 << 20, 5, seq),),
+    )
+
+
+def with_looks(samples: Iterable[HostSample]) -> Iterator[HostSample | ItemSample]:
+    """Each sample, and a look at the containers and units of its host at the same moment."""
+    for one in samples:
+        yield one
+        yield look(one.host, one.ts, one.seq)
 
 
 async def count(database: Database, table: str) -> int:

@@ -33,7 +33,7 @@ from core.storage.servers import ServerAddress
 from core.storage.setup import initialise
 from core.storage.steps import StepState
 from tests.storage.conftest import ROOT
-from tests.storage.made import NOW, count, sample, series
+from tests.storage.made import NOW, count, sample, series, with_looks
 
 DAY = timedelta(days=1)
 
@@ -207,7 +207,7 @@ async def test_compressing_and_decompressing_a_chunk(database: Database) -> None
 
 async def test_retention_drops_exactly_what_it_planned(database: Database) -> None:
     settings = RetentionSettings(raw_retention=5 * DAY)
-    await write_history(database, [Host("host0")], series(2, 24 * 9, step=timedelta(hours=1)))
+    await write_history(database, [Host("host0")], with_looks(series(2, 24 * 9, step=timedelta(hours=1))))
     keeper = StorageChunks(database)
     before = await keeper.chunks()
     plan = await plan_retention(keeper, settings, NOW)

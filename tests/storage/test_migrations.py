@@ -22,14 +22,17 @@ from core.exceptions import (
     DatabaseTimeoutError,
 )
 from core.models import DatabaseState, StorageMode
-from core.storage import setup
+from core.storage import setup, setup_times
 from core.storage.ingest import Ingest
 from core.storage.migrate import MIGRATIONS, migrate, prepare_extension, revision
 from core.storage.revisions import HEAD, KNOWN
+from core.storage.schema import ROLLUPS, SAMPLE_TABLES
 from core.storage.servers import ServerAddress
 from core.storage.steps import StepState
 from tests.storage.conftest import ROOT, jobs_stand_still
-from tests.storage.made import NOW, count, series
+from tests.storage.made import NOW, count, look, series
+
+FIRST_IN = {"container_samples": "0005", "unit_samples": "0005"}  # else there from the start
 
 
 def test_the_program_knows_its_own_revisions() -> None:
@@ -42,18 +45,25 @@ def test_the_program_knows_its_own_revisions() -> None:
 
 
 @pytest.mark.parametrize("release", KNOWN)
-async def test_forward_from_every_release_with_its_data(blank: Database, release: str) -> None:
+async def test_forward_from_every_release_with_its_data(
+    blank: Database, release: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await blank.open()
     await prepare_extension(blank)
     first = await migrate(blank, target=release)
     assert first.state is StepState.CREATED and await revision(blank) == release
-    for step in (
-        setup.create_hypertables,
-        setup.setup_compression_policies,
-        setup.create_rollups,
-        setup.setup_retention_policies,
-    ):
-        assert all(result.ok for result in await step(blank))
+    with monkeypatch.context() as then:
+        for module in (setup, setup_times):
+            tables = [table for table in SAMPLE_TABLES if FIRST_IN.get(table.name, "0001") <= release]
+            then.setattr(module, "SAMPLE_TABLES", tables)
+            then.setattr(module, "ROLLUPS", [rollup for rollup in ROLLUPS if rollup.source in tables])
+        for step in (
+            setup.create_hypertables,
+            setup.setup_compression_policies,
+            setup.create_rollups,
+            setup.setup_retention_policies,
+        ):
+            assert all(result.ok for result in await step(blank))
     await jobs_stand_still(blank)
     await Ingest(blank).samples(list(series(2, 50)), fresh=True)
     async with blank.connect() as connection:
@@ -76,7 +86,8 @@ async def test_forward_from_every_release_with_its_data(blank: Database, release
         row = (await connection.execute(text("SELECT audit_id, actor, correlation_id FROM audit"))).one()
     assert tuple(row) == ("a1", "anna", None)
     await Ingest(blank).samples(list(series(2, 1, end=NOW + timedelta(seconds=10))), fresh=True)
-    assert await count(blank, "host_samples") == 102
+    await Ingest(blank).items([look(), look("web1", NOW - timedelta(days=20))], fresh=True)
+    assert await count(blank, "host_samples") == 102 and await count(blank, "container_samples") == 4
 
 
 INIT = """

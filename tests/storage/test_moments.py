@@ -30,7 +30,7 @@ from core.storage.chunks import StorageChunks
 from core.storage.engine import Database
 from core.storage.history import write_history
 from core.storage.ingest import Ingest
-from core.storage.schema import SAMPLE_TABLES
+from core.storage.schema import FRAME_TABLES
 from core.storage.timeline import reach
 from tests.storage.made import NOW, sample, series
 
@@ -112,7 +112,7 @@ async def test_rollups_tell_where_raw_data_is_gone(database: Database) -> None:
     assert raw.source == "raw"
     assert (await moments.moment(database, hour - 10 * MINUTE)).source == ""
     for dropped, source, width in (("", "1m", 60), ("_1m", "1h", 3600)):
-        for table in SAMPLE_TABLES:
+        for table in FRAME_TABLES:
             for chunk in await read_chunks(database, f"{table.name}{dropped}"):
                 if chunk.end < NOW:  # partitions are made ahead
                     await StorageChunks(database).drop(chunk)

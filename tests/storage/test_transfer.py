@@ -41,7 +41,7 @@ from core.storage.servers import ServerAddress
 from core.storage.setup import initialise
 from core.storage.transfer import TransferReport, transfer
 from tests.storage.conftest import ROOT, fresh, jobs_stand_still
-from tests.storage.made import NOW, count, sample, series
+from tests.storage.made import NOW, count, sample, series, with_looks
 
 DAY = timedelta(days=1)
 # From and to; with two engines of one kind missing each still is a source once and a target once.
@@ -66,7 +66,7 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Database, 
 
 async def fill(database: Database, hosts: int = 2, days: int = 10) -> None:
     made = series(hosts, 24 * days, end=NOW - timedelta(minutes=7), step=timedelta(hours=1))
-    await write_history(database, [Host(f"host{number}", tags=("blue",)) for number in range(hosts)], made)
+    await write_history(database, [Host(f"host{number}", tags=("blue",)) for number in range(hosts)], with_looks(made))
     down = [
         Transition("host0", NOW - DAY * age, HostState.ONLINE, HostState.OFFLINE, detail=f"a\tb\\{age}")
         for age in range(1, 6)
