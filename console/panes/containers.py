@@ -20,7 +20,7 @@ from console.panes.listing_columns import (
     unique,
 )
 from console.panes.query import Figure
-from core.models import ContainerFigures
+from core.models import ContainerFigures, container_names
 
 if TYPE_CHECKING:
     from console.widgets.line import Line
@@ -44,7 +44,7 @@ def _rows(view: HostView) -> Iterable[Row[ContainerFigures]]:
     if found is None or not isinstance(value, tuple):
         return
     each = [one for one in value if isinstance(one, ContainerFigures)]
-    names = unique([one.name or one.id for one in each], [one.id for one in each])
+    names = unique(container_names(each), [one.id for one in each])
     for name, one in zip(names, each, strict=True):
         state = one.health if one.health in ("unhealthy", "starting") else one.state
         yield Row(view.host.name, name, one, found.ts, container_level(one), one.cpu_pct or 0.0, state or one.state)
@@ -88,6 +88,7 @@ LISTING: Listing[ContainerFigures] = Listing(
         },
         lambda row: (row.value.name, row.value.image, row.value.status),
     ),
+    past="container",
 )
 
 

@@ -14,6 +14,7 @@ from textual.containers import Container
 from console.formatting import age, clean
 from console.messages import HostWanted, Remark
 from console.panes.coverage import nothing, summary
+from console.panes.item_past import past_lines
 from console.panes.listing import Key, Row, Rows
 from console.panes.listpane import ListPane
 from console.panes.query import complete
@@ -165,7 +166,9 @@ class ItemsPane(ListPane):
             return
         look = pane.palette
         host = self.rows.view_of(row.host)
-        lines = [self._title(row, host, look, room), *self.LISTINGS[self._place][1](row, room, look)]
+        listing, detail = self.LISTINGS[self._place]
+        past = past_lines(host.items.get((listing.past, row.item)), room, look) if host and listing.past else []
+        lines = [self._title(row, host, look, room), *past, *detail(row, room, look)]
         pane.set_lines(lines)
 
     def _title(self, row: Row[Any], host: HostView | None, look: Palette, width: int) -> Line:

@@ -73,6 +73,7 @@ class Listing(Generic[V]):
     rows: Callable[[HostView], Iterable[Row[V]]]
     columns: tuple[Column[Row[V]], ...]
     words: Vocabulary[Seen]
+    past: str = ""  # the kind of item whose figures are kept: its last looks stand below the list
 
 
 def vocabulary(

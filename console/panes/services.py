@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from console.formatting import short_bytes
+from console.formatting import count, short_bytes
 from console.panes.items import ItemsPane
 from console.panes.listing import Listing, Row, answer_of, finding_of, vocabulary
-from console.panes.listing_columns import age_column, facts, figure, host_column, size, state_column, text
+from console.panes.listing_columns import age_column, facts, figure, host_column, share, size, state_column, text
 from console.panes.query import Figure
 from core.models import ServiceFigures
 
@@ -52,6 +52,7 @@ LISTING: Listing[ServiceFigures] = Listing(
         text("unit", "UNIT", 18, lambda one: one.unit, grow=3),
         text("why", "WHY", 11, _why),
         figure("restarts", "RESTARTS", 8, lambda one: one.restarts, worth=76),
+        share("cpu", "CPU", lambda one: one.cpu_pct, worth=110),
         size("mem", "MEM", lambda one: one.memory, worth=100),
         text("description", "DESCRIPTION", 20, lambda one: one.description, worth=105, grow=4, dim=True),
         age_column(_EVERY_S),
@@ -59,7 +60,9 @@ LISTING: Listing[ServiceFigures] = Listing(
     words=vocabulary(
         {
             "restarts": Figure(lambda row, now: row.value.restarts),
+            "cpu": Figure(lambda row, now: row.value.cpu_pct, "percent"),
             "mem": Figure(lambda row, now: row.value.memory, "bytes"),
+            "tasks": Figure(lambda row, now: row.value.tasks),
         },
         {
             "unit": lambda row: (row.value.unit,),
@@ -68,6 +71,7 @@ LISTING: Listing[ServiceFigures] = Listing(
         },
         lambda row: (row.value.unit, row.value.description),
     ),
+    past="unit",
 )
 
 
@@ -82,6 +86,7 @@ def detail(row: Row[ServiceFigures], width: int, look: Palette) -> list[Line]:
             ("result", one.result if one.failed and one.result else ""),
             ("restarts", "" if one.restarts is None else f"{one.restarts} since it was started"),
             ("memory", "" if one.memory is None else short_bytes(one.memory)),
+            ("tasks", "" if one.tasks is None else count(one.tasks)),
             ("main pid", "" if one.main_pid is None else str(one.main_pid)),
         ),
         width,

@@ -14,6 +14,7 @@ from core.models import (
     Finding,
     HostFinding,
     HostView,
+    ItemHistory,
     Level,
     PoolFigures,
     ProxiesFigures,
@@ -87,8 +88,25 @@ def _told(host: str, now: datetime, kind: str, status: SectionStatus, detail: st
 def found(hosts: list[HostView], now: datetime) -> list[HostView]:
     """Return the hosts with findings: the fourth has all, the fifth was never asked, others lack or refuse."""
     return [
-        replace(view, findings={one.kind: one for one in _of(index, view, now)}) for index, view in enumerate(hosts)
+        replace(
+            view,
+            findings={one.kind: one for one in _of(index, view, now)},
+            items=_items(now) if index % 12 == 3 else {},
+        )
+        for index, view in enumerate(hosts)
     ]
+
+
+def _items(now: datetime) -> dict[tuple[str, str], ItemHistory]:
+    """Half an hour of looks: a restart loop with gaps, and steady ones."""
+    times = tuple(now - timedelta(seconds=12 + 30 * ago) for ago in range(59, -1, -1))
+    loop = tuple(None if n % 6 == 5 else 40.0 * (n % 6) for n in range(60))
+    grown = tuple(None if share is None else (100 + share) * MIB for share in loop)
+    return {
+        ("container", "indexer"): ItemHistory(times, loop, grown),
+        ("container", "shop"): ItemHistory(times, tuple(20.0 + n % 9 for n in range(60)), (900.0 * MIB,) * 60),
+        ("unit", "ssh.service"): ItemHistory(times, (None, *(3.0,) * 59), (9.0 * MIB,) * 60),
+    }
 
 
 def _of(index: int, view: HostView, now: datetime) -> list[HostFinding]:

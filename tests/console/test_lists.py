@@ -55,6 +55,24 @@ async def test_every_pane_fits_and_tells_worst_first(size: tuple[int, int]) -> N
             assert row is not None and pane.selected_item == (row.host, row.item)
 
 
+async def test_the_last_looks_of_the_selected_one_are_curves() -> None:
+    for size, lines in (((80, 24), 1), ((160, 50), 2)):
+        async with running(size=size) as (app, pilot, _services):
+            pane = await pane_of(app, pilot, "containers")
+            assert pane.selected_item == ("db-01", "indexer")
+            await until(pilot, lambda pane=pane: "up to" in detail(pane))  # type: ignore[misc]
+            curves = [line for line in detail(pane).splitlines() if "up to" in line]
+            assert len(curves) == lines and curves[0].startswith("last 29m") and "up to 160%" in curves[0]
+            assert "▇" in curves[0] and "up to 260M" in curves[-1]
+            pane.table.select(Key("db-01", "migrate"))  # it has ended, and told nothing
+            await until(pilot, lambda pane=pane: "exit code 1" in detail(pane))  # type: ignore[misc]
+            assert "up to" not in detail(pane)
+            pane = await pane_of(app, pilot, "services")
+            pane.table.select(Key("db-01", "ssh.service"))
+            await until(pilot, lambda pane=pane: "ssh.service" in detail(pane))  # type: ignore[misc]
+            assert "up to 3%" in detail(pane) and "up to 9.0M" in detail(pane)
+
+
 async def test_absent_forbidden_and_none_are_told_apart() -> None:
     async with running(size=(140, 40)) as (app, pilot, services):
         await pane_of(app, pilot, "containers")
