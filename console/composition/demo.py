@@ -7,6 +7,8 @@ import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from heapq import merge
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from console.composition.oneshot import limits_of
 from console.composition.storage import start_demo_server
 from core.retention import plan_compression
 from core.simulator.history import generate_history
+from core.simulator.history_items import generate_looks
 from core.simulator.process import SimulatorProcess
 from core.storage.chunks import StorageChunks
 from core.storage.history import write_history
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from core.storage.servers import ManagedServer
 
 _DAYS = 10
+_LOOK_DAYS = 4  # of containers: each day more is a chunk more to be made before the demo begins
 _STEP_S = 600.0
 _RAW_RETENTION = timedelta(days=7)  # three of the ten days are past it: retention has something to show
 _INTERVAL_S = 2.0
@@ -76,11 +80,18 @@ class DemoWorld:
     async def write_history(self, database: Database) -> str:
         """Write ten days of the fleet's story as all samples are written, compress what is old; say what was done."""
         hosts = await self._hosts
-        story = generate_history(hosts, days=_DAYS, step_s=_STEP_S, until=datetime.now(UTC))
+        now = datetime.now(UTC)
+        story = generate_history(hosts, days=_DAYS, step_s=_STEP_S, until=now)
+        looks = generate_looks(hosts, days=_LOOK_DAYS, step_s=_STEP_S, until=now)
         expected = int(len(hosts) * _DAYS * 86_400 / _STEP_S)
         past = PastStates(limits_of(self._settings), _STEP_S)
         written = await write_history(
-            database, hosts, past.watch(story), self._say, transitions=past.transitions, expected=expected
+            database,
+            hosts,
+            merge(past.watch(story), looks, key=attrgetter("ts")),
+            self._say,
+            transitions=past.transitions,
+            expected=expected,
         )
         if database.capability is None or not database.capability.compression:
             return f"{written} simulated samples of the last {_DAYS} days written by the demo"

@@ -9,6 +9,7 @@ from itertools import pairwise
 from core.models import Host, HostSample, SectionStatus
 from core.simulator.fleet import build_fleet
 from core.simulator.history import generate_history
+from core.simulator.history_items import generate_looks
 from core.simulator.local import read_local_spec
 
 UNTIL = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -71,6 +72,20 @@ def test_the_same_arguments_give_the_same_samples() -> None:
     first, second = (list(generate_history(hosts, days=1, until=UNTIL)) for _ in range(2))
     assert first == second
     assert list(generate_history(hosts, days=1, until=UNTIL, seed=1)) != first
+
+
+def test_containers_have_a_past_with_a_leak_and_a_loop() -> None:
+    looks = list(generate_looks(fleet(), step_s=600, until=UNTIL))
+    assert len(looks) == 1440 and {look.host for look in looks} == {"docker-01"} and looks[-1].ts < UNTIL
+    assert looks == list(generate_looks(fleet(), step_s=600, until=UNTIL))
+    shop = [one for look in looks for one in look.containers if one.name == "shop"]
+    assert len(shop) == 1440 and all(0 < (one.cpu_pct or 0) < 60 and one.mem_used for one in shop)
+    assert sorted(one.rx_bytes or 0 for one in shop) == [one.rx_bytes for one in shop]
+    leak = [next((one.mem_used for one in look.containers if one.name == "indexer"), None) for look in looks]
+    grown = [(b or 0) - (a or 0) for a, b in pairwise(leak[:-40])]
+    assert 8 <= sum(step < 0 for step in grown) <= 10 and None not in leak[:-40]  # once a day it is killed
+    assert leak[-30:].count(None) > 5  # and now it does not come up
+    assert not any(one.name == "migrate" for look in looks for one in look.containers)
 
 
 def test_only_hosts_of_the_demo_have_a_past() -> None:
