@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 
 from core.collectors import hostacts
 from core.collectors.hostacts import container_look, plain_look, reboot_look, unit_look
-from core.simulator.inspection import CONTAINERS, container_state, nginx_lies, smartd_lies
+from core.simulator.inspection import CONTAINERS, container_state
 from core.simulator.machine import Machine
+from core.simulator.units import nginx_lies, smartd_lies
 
 _UNITS: dict[str, tuple[str, ...]] = {
     "web": ("nginx.service", "php8.2-fpm.service"),

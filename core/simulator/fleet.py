@@ -13,6 +13,7 @@ MIB = 1 << 20
 TAG_LOCAL = "this-machine"
 TAG_DEMO = "demo"
 LOGIN = "demo"
+WATCHED: dict[str, tuple[str, ...]] = {"web": ("nginx.service",), "db": ("postgresql.service",)}  # units, by kind
 
 
 @dataclass(frozen=True, slots=True)

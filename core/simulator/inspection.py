@@ -1,7 +1,6 @@
 """What the simulated hosts answer to the slow collectors: one story with their figures, in the tools' own formats.
 
-web-02's nginx dies and comes back; nas-01's sda fails, and tells it to root alone; docker-01 has a
-restart loop, and a certificate that ends soon.
+nas-01's sda fails, and tells it to root alone; docker-01 has a restart loop, and a certificate that ends soon.
 """
 
 from __future__ import annotations
@@ -11,17 +10,19 @@ import shlex
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
-from core.collectors.catalog import COLLECTORS
+from core.collectors.catalog import COLLECTORS, services_of
 from core.collectors.collector import Collector
-from core.simulator.fleet import MIB, HostSpec
+from core.simulator.fleet import MIB, WATCHED, HostSpec
 from core.simulator.machine import Machine
 from core.simulator.story import noise, wave
+from core.simulator.units import nginx_lies, services, watched_by, watched_units
 
 _HZ = 100
-_NGINX_UP_S, _NGINX_DOWN_S = 100.0, 80.0  # of each such span its nginx runs, then lies failed
 _RESTART_S = 20.0  # as its CPU shows it
 _COMMANDS: dict[str, tuple[Collector, bool]] = {
-    shlex.join(one.command(root=root)): (one, root) for one in COLLECTORS.values() for root in (True, False)
+    shlex.join(one.command(root=root)): (one, root)
+    for one in (*COLLECTORS.values(), *map(services_of, WATCHED.values()))
+    for root in (True, False)
 }
 _JOBS: dict[str, tuple[tuple[str, str, float, float], ...]] = {
     # name, user, share of the host's CPU, fraction of its memory
@@ -66,26 +67,9 @@ def collector_of(command: str) -> tuple[Collector, bool] | None:
 
 def told(collector: Collector, root: bool, machine: Machine) -> str:
     """Return what a simulated host prints to one of the catalogue's collectors."""
-    return "".join(line + "\n" for line in (*_TELLERS[collector.name](machine, root), "@jw end"))
-
-
-def nginx_is_down(spec: HostSpec, elapsed: float) -> bool:
-    """Say whether the story's service lies failed now."""
-    return spec.name == "web-02" and elapsed % (_NGINX_UP_S + _NGINX_DOWN_S) >= _NGINX_UP_S
-
-
-def nginx_lies(machine: Machine) -> bool:
-    """Whether nginx lies failed now: a restart since it fell has mended it, until it falls anew."""
-    if not nginx_is_down(machine.spec, machine.elapsed):
-        return False
-    fell = machine.elapsed - machine.elapsed % (_NGINX_UP_S + _NGINX_DOWN_S) + _NGINX_UP_S
-    verb, at = machine.deeds.get("nginx.service", ("", 0.0))
-    return not verb or at < fell
-
-
-def smartd_lies(machine: Machine) -> bool:
-    """Whether the nas' smartd lies failed: until somebody restarts it."""
-    return machine.spec.kind == "nas" and "smartd.service" not in machine.deeds
+    lines = _TELLERS[collector.name](machine, root)
+    watched = watched_units(machine, watched_by(collector)) if collector.name == "services" else ()
+    return "".join(line + "\n" for line in (*lines, *watched, "@jw end"))
 
 
 def container_state(row: ContainerRow, machine: Machine) -> tuple[str, str]:
@@ -121,27 +105,6 @@ def _processes(machine: Machine, _root: bool) -> Iterable[str]:
             yield f"VmRSS:\t{rss:>8} kB"
         yield f"Threads:\t{1 + int(share * 8)}"
     yield from (f"@jw user {uid} {name}" for name, uid in {**users, "root": 0}.items())
-
-
-def _services(machine: Machine, _root: bool) -> Iterable[str]:
-    if machine.spec.kind == "edge":
-        yield from (
-            "@jw openrc",
-            "Runlevel: default",
-            " sshd                [  started  ]",
-            " mosquitto  [  started  ]",
-        )
-        return
-    yield "@jw systemd"
-    failed = []
-    if nginx_lies(machine):
-        failed.append(("nginx.service", "A high performance web server and a reverse proxy server", "signal", 0))
-    if smartd_lies(machine):
-        failed.append(("smartd.service", "Self Monitoring and Reporting Technology (SMART) Daemon", "exit-code", 0))
-    for unit, words, result, restarts in failed:
-        yield from (f"Id={unit}", "LoadState=loaded", "ActiveState=failed", "SubState=failed")
-        yield from (f"Result={result}", f"NRestarts={restarts}", "MemoryCurrent=[not set]", "MainPID=0")
-        yield from (f"Description={words}", "")
 
 
 def _containers(machine: Machine, _root: bool) -> Iterable[str]:
@@ -279,7 +242,7 @@ def _proxies(machine: Machine, _root: bool) -> Iterable[str]:
 
 _TELLERS: dict[str, Callable[[Machine, bool], Iterable[str]]] = {
     "processes": _processes,
-    "services": _services,
+    "services": services,
     "containers": _containers,
     "drives": _drives,
     "zfs": _zfs,

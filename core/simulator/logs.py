@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 
 from core.collectors.logs import BACKLOG, log_argv
 from core.models import LogSource
-from core.simulator.inspection import CONTAINERS, container_state, nginx_lies, smartd_lies
+from core.simulator.inspection import CONTAINERS, container_state
 from core.simulator.machine import Machine
 from core.simulator.story import noise
+from core.simulator.units import nginx_lies, smartd_lies
 
 _STEP_S = 4.0
 _HOST_ARGV, _CONTAINER_ARGV = (

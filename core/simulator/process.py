@@ -14,6 +14,7 @@ from typing import Any
 
 from core.exceptions import ExternalServiceError
 from core.models import Host
+from core.simulator.fleet import WATCHED
 
 _READY_S = 20.0
 _STOP_S = 1.5
@@ -124,6 +125,7 @@ def host_list(ready: dict[str, Any]) -> list[Host]:
             known_hosts=ready["known_hosts"],
             simulated=True,
             sudo=_ALLOWED if "nas" in one["tags"] else (),
+            services=next((WATCHED[tag] for tag in one["tags"] if tag in WATCHED), ()),
         )
         for one in ready["hosts"]
     ]

@@ -18,9 +18,9 @@ from core.models import Host, LogFeed, LogSource
 from core.operations.logs import follow
 from core.simulator.acting import played
 from core.simulator.fleet import build_fleet, local_spec
-from core.simulator.inspection import nginx_is_down, nginx_lies
 from core.simulator.logs import follower
 from core.simulator.machine import Machine
+from core.simulator.units import nginx_is_down, nginx_lies
 from core.ssh.hostkeys import HostKeyReviews
 from core.ssh.pool import AsyncSSHFactory
 from tests.hostwork.bench import Bench

@@ -75,9 +75,14 @@ def test_the_same_arguments_give_the_same_samples() -> None:
 
 
 def test_containers_have_a_past_with_a_leak_and_a_loop() -> None:
-    looks = list(generate_looks(fleet(), step_s=600, until=UNTIL))
+    every = list(generate_looks(fleet(), step_s=600, until=UNTIL))
+    looks = [look for look in every if look.containers]
     assert len(looks) == 1440 and {look.host for look in looks} == {"docker-01"} and looks[-1].ts < UNTIL
-    assert looks == list(generate_looks(fleet(), step_s=600, until=UNTIL))
+    assert every == list(generate_looks(fleet(), step_s=600, until=UNTIL))
+    assert all(one.ts <= other.ts for one, other in pairwise(every))
+    units = [(look.host, one.name) for look in every for one in look.units if one.cpu_pct and one.mem_used]
+    assert set(units) == {*((f"web-0{n}", "nginx.service") for n in (1, 2, 3)), ("db-01", "postgresql.service")}
+    assert len(units) == 4 * 144
     shop = [one for look in looks for one in look.containers if one.name == "shop"]
     assert len(shop) == 1440 and all(0 < (one.cpu_pct or 0) < 60 and one.mem_used for one in shop)
     assert sorted(one.rx_bytes or 0 for one in shop) == [one.rx_bytes for one in shop]

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from core.collectors.catalog import COLLECTORS
+from core.collectors.catalog import COLLECTORS, services_of
 from core.models import Finding, Host, SectionStatus
 from core.ports import CommandResult
-from core.simulator.fleet import build_fleet, local_spec
-from core.simulator.inspection import collector_of, nginx_is_down, told
+from core.simulator.fleet import WATCHED, build_fleet, local_spec
+from core.simulator.inspection import collector_of, told
 from core.simulator.local import run_here
 from core.simulator.machine import Machine
+from core.simulator.units import nginx_is_down
 from tests.simulator.client import connect
 
 LOCAL = local_spec(
@@ -49,6 +50,24 @@ def test_the_service_dies_and_comes_back_with_its_process_and_port() -> None:
         assert ("nginx" in {one.name for one in processes}) is there  # type: ignore[union-attr]
         assert (443 in {one.port for one in ports}) is there  # type: ignore[union-attr]
     assert not any(nginx_is_down(FLEET["web-01"], at) for at in range(600))
+
+
+def test_watched_units_are_told_in_every_state_with_what_they_use() -> None:
+    watched = services_of(WATCHED["web"])
+    known = collector_of(shlex.join(watched.command()))
+    assert known is not None and known[0].argv == watched.argv and not known[1]
+    machine = Machine(FLEET["web-02"], time.time())
+    spent = []
+    for at in range(5, 400, 10):
+        machine.advance(at)
+        (unit,) = watched.read(CommandResult(0, told(watched, False, machine), "")).value  # type: ignore[misc,union-attr]
+        assert unit.unit == "nginx.service" and unit.chosen and unit.failed is nginx_is_down(machine.spec, at)
+        assert (unit.memory is None) is unit.failed
+        spent += [unit.cpu_ns] if unit.cpu_ns is not None else []
+    assert len(spent) > 20 and spent == sorted(spent) and spent[0] < spent[-1]
+    machine.deeds["nginx.service"] = ("stop", float(at))
+    (unit,) = watched.read(CommandResult(0, told(watched, False, machine), "")).value  # type: ignore[misc,union-attr]
+    assert unit.active == "inactive" and unit.cpu_ns is None
 
 
 def test_the_failing_drive_is_told_to_root_alone_and_gets_worse() -> None:
