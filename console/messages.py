@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from textual.message import Message
 
 if TYPE_CHECKING:  # no request is made before the first paint
-    from core.models import FleetView, HostPlot, PlanRequest
+    from core.models import FleetView, HostPlot, ItemPlot, PlanRequest
 
 
 @dataclass(eq=False, repr=False)
@@ -94,6 +94,18 @@ class PlotWanted(Message):
     until: datetime
     points: int
     take: Callable[[PlotWanted, HostPlot | None, str], None]
+
+
+@dataclass(eq=False, repr=False)
+class ItemPlotWanted(Message):
+    """Read the past of a container or unit (kind and name) of a host; ``take`` gets the plot, None where it failed."""
+
+    host: str
+    item: tuple[str, str]
+    start: datetime
+    until: datetime
+    points: int
+    take: Callable[[ItemPlotWanted, ItemPlot | None], None]
 
 
 @dataclass(eq=False, repr=False)

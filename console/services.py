@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # it is there before the first paint, pydantic is not
     from core.models import (
         HostKeyReview,
         HostPlot,
+        ItemPlot,
         LogFeed,
         LogSource,
         Mark,
@@ -121,6 +122,11 @@ class ConsoleServices(Protocol):
 
     async def plot(self, host: str, start: datetime, stop: datetime, points: int) -> HostPlot:
         """Return a host's past in [start, stop) in at most so many steps."""
+
+    async def item_plot(
+        self, host: str, item: tuple[str, str], start: datetime, stop: datetime, points: int
+    ) -> ItemPlot:
+        """Return the past of a container or unit (kind and name) of a host, as ``plot`` does."""
 
     async def follow_logs(self, source: LogSource, feed: LogFeed) -> None:
         """Follow a log into the feed until cancelled or ended; what goes wrong is told in the feed."""

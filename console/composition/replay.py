@@ -15,12 +15,12 @@ from console.composition.kept_moments import KeptMoments
 from core.exceptions import BusinessLogicError, InfrastructureException
 from core.models import ReplayStatus, Timeline
 from core.replay import ReplaySource
-from core.storage import plots
+from core.storage import item_past, plots
 
 if TYPE_CHECKING:
     from console.services import Post
     from core.database import Database
-    from core.models import FleetView, HostPlot, Mark
+    from core.models import FleetView, HostPlot, ItemPlot, Mark
     from core.operations import Gate
     from core.ports import Clock
 
@@ -143,6 +143,14 @@ class Replayer:
         self.source()
         assert self._of is not None
         return await plots.host_history(self._of, host, start, stop, points=points)
+
+    async def item_plot(
+        self, host: str, item: tuple[str, str], start: datetime, stop: datetime, points: int
+    ) -> ItemPlot:
+        """Return the past of a container or unit; raises the Database family."""
+        self.source()
+        assert self._of is not None
+        return await item_past.item_history(self._of, host, item, start, stop, points=points)
 
     # Reading.
     async def run(self) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from core.models import (
         HostKeyReview,
         HostPlot,
+        ItemPlot,
         LogFeed,
         LogSource,
         Mark,
@@ -261,6 +262,11 @@ class LiveServices:
 
     async def plot(self, host: str, start: datetime, stop: datetime, points: int) -> HostPlot:
         return await self._ready().replay.plot(host, start, stop, points)
+
+    async def item_plot(
+        self, host: str, item: tuple[str, str], start: datetime, stop: datetime, points: int
+    ) -> ItemPlot:
+        return await self._ready().replay.item_plot(host, item, start, stop, points)
 
     async def follow_logs(self, source: LogSource, feed: LogFeed) -> None:
         await self._ready().reach.follow_logs(source, feed)

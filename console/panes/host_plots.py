@@ -57,13 +57,16 @@ def reach_of(plot: HostPlot) -> int:
 
     Buckets of a rollup line up with the steps: there every hole is a gap.
     """
-    if plot.source != "raw":
-        return 0
-    known = [place for place, value in enumerate(plot.history.cpu) if value is not None]
+    return reach_in(plot.history.cpu, plot.step_s) if plot.source == "raw" else 0
+
+
+def reach_in(values: Values, step_s: float) -> int:
+    """Return how many steps without a value are no gap between these samples."""
+    known = [place for place, value in enumerate(values) if value is not None]
     if len(known) < 3:
         return 0
     usual = median(later - before for before, later in pairwise(known))
-    return ceil(1.6 * usual) if usual > 1 else int(plot.step_s <= 30)
+    return ceil(1.6 * usual) if usual > 1 else int(step_s <= 30)
 
 
 def thinned(values: Values, cells: int, span: tuple[int, float], how: Callable[[list[float]], float]) -> Values:

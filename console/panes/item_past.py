@@ -1,22 +1,28 @@
-"""What a container or unit used at the last looks: two curves and how high they went. Pure."""
+"""What a container or unit used at the last looks, or before a moment of the past: two curves, and their heights."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from console.formatting import age, percent, short_bytes
+from console.messages import ItemPlotWanted
+from console.panes.host_plots import bridged, reach_in
 from console.widgets.line import Line
 from console.widgets.plots import gathered, spark, top_of
+from core.models import ItemHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from console.widgets.palette import Palette
     from console.widgets.plots import Values
-    from core.models import ItemHistory
+    from core.models import ItemPlot
 
 _LABEL, _SAID = 11, 15  # cells of the label before the curves, of the words behind one
 _NARROW = 72  # up to here each curve has a line of its own
+_BEFORE, _POINTS = timedelta(hours=1), 120  # what is read of the past
 
 
 def past_lines(past: ItemHistory | None, width: int, look: Palette) -> list[Line]:
@@ -44,3 +50,30 @@ def past_lines(past: ItemHistory | None, width: int, look: Palette) -> list[Line
         ).gap()
         lines[-1].add(f"up to {form(most)}" if most is not None else "not told", look.text)
     return lines
+
+
+class StoredPast:
+    """The past of the selected item before a moment that is over: asked for once, and drawn when it has come."""
+
+    def __init__(self, post: Callable[[ItemPlotWanted], object], draw: Callable[[], None]) -> None:
+        self._post, self._draw = post, draw
+        self._asked: tuple[str, tuple[str, str], datetime] | None = None
+        self._told: ItemHistory | None = None
+
+    def before(self, host: str, item: tuple[str, str], at: datetime) -> ItemHistory | None:
+        """Return the hour before; None until it is read, and where nothing is stored of it."""
+        if (wanted := (host, item, at)) != self._asked:
+            self._asked, self._told = wanted, None
+            self._post(ItemPlotWanted(host, item, at - _BEFORE, at, _POINTS, self.take))
+        return self._told
+
+    def take(self, wanted: ItemPlotWanted, plot: ItemPlot | None) -> None:
+        """Draw what was asked for, unless something else was asked for since."""
+        if plot is None or self._asked != (wanted.host, wanted.item, wanted.until):
+            return
+        mean, reach = plot.mean, 0
+        if plot.source == "raw":
+            reach = reach_in([c if c is not None else m for c, m in zip(mean.cpu, mean.mem, strict=True)], plot.step_s)
+        told = ItemHistory(mean.times, tuple(bridged(mean.cpu, reach)), tuple(bridged(mean.mem, reach)))
+        self._told = told if any(value is not None for value in (*told.cpu, *told.mem)) else None
+        self._draw()

@@ -14,7 +14,7 @@ from textual.containers import Container
 from console.formatting import age, clean
 from console.messages import HostWanted, Remark
 from console.panes.coverage import nothing, summary
-from console.panes.item_past import past_lines
+from console.panes.item_past import StoredPast, past_lines
 from console.panes.listing import Key, Row, Rows
 from console.panes.listpane import ListPane
 from console.panes.query import complete
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from console.panes.listing import Listing
     from console.panes.query import Mistake
     from console.widgets.columns import TableData
-    from core.models import FleetView, HostView
+    from core.models import FleetView, HostView, ItemHistory
 
 Detail = Callable[[Row[Any], int, Palette], list[Line]]
 WIDE_FROM, DETAIL_FROM = 120, 15  # columns beside the list; rows for the detail below it
@@ -63,6 +63,7 @@ class ItemsPane(ListPane):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._place, self._turn = 0, 0
+        self._stored = StoredPast(self.post_message, self._draw_detail)
         self._lists = [Rows(listing) for listing, _ in self.LISTINGS]
         self._marks: list[set[Hashable]] = [set() for _ in self.LISTINGS]
         self._cursors: dict[int, Hashable | None] = {}
@@ -167,9 +168,16 @@ class ItemsPane(ListPane):
         look = pane.palette
         host = self.rows.view_of(row.host)
         listing, detail = self.LISTINGS[self._place]
-        past = past_lines(host.items.get((listing.past, row.item)), room, look) if host and listing.past else []
+        past = past_lines(self._past(row, host, listing.past), room, look) if host and listing.past else []
         lines = [self._title(row, host, look, room), *past, *detail(row, room, look)]
         pane.set_lines(lines)
+
+    def _past(self, row: Row[Any], host: HostView, kind: str) -> ItemHistory | None:
+        """Return the last looks at a row's item; of the past they are read once the screen stands still."""
+        item = (kind, row.item)
+        if self.view.past is not None and self.view.past.whole:
+            return self._stored.before(row.host, item, self.view.at)
+        return host.items.get(item)
 
     def _title(self, row: Row[Any], host: HostView | None, look: Palette, width: int) -> Line:
         line = Line().add(clean(row.item, 200), look.strong).add(f" on {clean(row.host)}", look.text)

@@ -15,7 +15,7 @@ from console.work import work
 from core.exceptions import InfrastructureException
 
 if TYPE_CHECKING:
-    from console.messages import PlotWanted
+    from console.messages import ItemPlotWanted, PlotWanted
     from console.services import ConsoleServices
 
 STEPS = tuple(
@@ -165,6 +165,16 @@ class TimeTravel(Requests):
     # Plots.
     def on_plot_wanted(self, message: PlotWanted) -> None:
         self.run_worker(work(self._plot, message), group="plot", exclusive=True)
+
+    def on_item_plot_wanted(self, message: ItemPlotWanted) -> None:
+        self.run_worker(work(self._item_plot, message), group="item-plot", exclusive=True)
+
+    async def _item_plot(self, message: ItemPlotWanted) -> None:
+        try:
+            span = (message.start, message.until, message.points)
+            message.take(message, await self.services.item_plot(message.host, message.item, *span))
+        except InfrastructureException:  # the list tells that nothing can be read
+            message.take(message, None)
 
     async def _plot(self, message: PlotWanted) -> None:
         try:

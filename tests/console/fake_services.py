@@ -16,6 +16,8 @@ from core.models import (
     HostPlot,
     HostResult,
     HostState,
+    ItemHistory,
+    ItemPlot,
     LogFeed,
     LogRecord,
     LogSource,
@@ -259,6 +261,16 @@ class FakeServices:
         if self.no_past:
             raise BusinessLogicError(self.no_past)
         return make_plot(host, start, stop, points)
+
+    async def item_plot(
+        self, host: str, item: tuple[str, str], start: datetime, stop: datetime, points: int
+    ) -> ItemPlot:
+        if self.no_past:
+            raise BusinessLogicError(self.no_past)
+        plot = make_plot(host, start, stop, points)
+        return ItemPlot(
+            ItemHistory(plot.history.times, plot.history.cpu, plot.history.net), ItemHistory(), "raw", plot.step_s
+        )
 
     # Hosts acted on.
 

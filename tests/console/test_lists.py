@@ -16,7 +16,8 @@ from console.panes.listing import Key, Rows
 from console.panes.storage_listings import FILESYSTEMS
 from console.widgets.columns import places_of
 from console.widgets.linesview import LinesView
-from core.models import ContainerFigures, Finding, HostFinding, SectionStatus
+from core.exceptions import DatabaseConnectionError
+from core.models import ContainerFigures, Finding, HostFinding, ItemPlot, SectionStatus
 from tests.console.driving import running, screen_text, type_text, until
 from tests.console.fake_fleet import make_host
 from tests.console.fake_services import FakeServices
@@ -71,6 +72,33 @@ async def test_the_last_looks_of_the_selected_one_are_curves() -> None:
             pane.table.select(Key("db-01", "ssh.service"))
             await until(pilot, lambda pane=pane: "ssh.service" in detail(pane))  # type: ignore[misc]
             assert "up to 3%" in detail(pane) and "up to 9.0M" in detail(pane)
+
+
+async def test_the_hour_before_a_moment_of_the_past_is_read_for_the_selected_one_alone() -> None:
+    async with running(size=(80, 24)) as (app, pilot, services):
+        pane = await pane_of(app, pilot, "containers")
+        asked: list[tuple[str, tuple[str, str]]] = []
+        read = services.item_plot
+
+        async def gone(*span: Any) -> ItemPlot:
+            raise DatabaseConnectionError("away")
+
+        async def noted(host: str, item: tuple[str, str], *span: Any) -> ItemPlot:
+            asked.append((host, item))
+            return await read(host, item, *span)
+
+        services.item_plot = noted  # type: ignore[method-assign]
+        await pilot.press("left_square_bracket")
+        await until(pilot, lambda: not pane.view.live and "up to" in detail(pane))
+        assert "last 59m" in detail(pane) and "up to 50%" in detail(pane)
+        pane.tick(pane.now)
+        await pilot.pause()
+        assert set(asked) == {("db-01", ("container", "indexer"))}
+        pane.table.select(Key("db-01", "shop"))
+        await until(pilot, lambda: asked[-1] == ("db-01", ("container", "shop")) and "up to" in detail(pane))
+        read = gone  # what cannot be read is no curve, and no end of the screen
+        await pilot.press("left_square_bracket")
+        await until(pilot, lambda: "up to" not in detail(pane))
 
 
 async def test_absent_forbidden_and_none_are_told_apart() -> None:
