@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-_YOUNG = 20_000  # containers more than were let go: a second of a thousand hosts makes more than the 700 of a default
+_YOUNG = 5_000  # containers more than were let go: not the default's 700, nor so many that one look delays a key
 
 
 def settle() -> None:
