@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 
+from core.events import FindingChanged
 from core.models import (
     EventLine,
     FleetView,
@@ -31,7 +32,7 @@ from core.models.making import maker
 from core.storage import queries, timeline
 from core.storage.alerts import alerts_at
 from core.storage.engine import Database
-from core.storage.moments import Moment, moment
+from core.storage.moments import EVENTS_BACK, MOST_EVENTS, Moment, moment
 from core.storage.past import PastFindings, histories
 from core.storage.queries import MAX_AGE
 
@@ -83,9 +84,11 @@ class ReplaySource:
         )
 
     async def whole(self, view: FleetView) -> FleetView:
-        """Return the view with what takes longer to read: findings, and each host's half hour before."""
+        """Return the view with what takes longer to read: findings, their changes, each host's half hour before."""
         at, past = view.at, view.past or PastView()
         found = await self._findings.at(at)
+        changes = await self._findings.changes(at - EVENTS_BACK, at, MOST_EVENTS)
+        told = sorted([*view.events, *map(_change, changes)], key=lambda event: event.ts)[-MOST_EVENTS:]
         before: Mapping[str, HostHistory] = {}
         if past.source and not all(each.history.times for each in view.hosts if each.sample):
             before = await histories(self._database, at)
@@ -96,7 +99,7 @@ class ReplaySource:
             name = each.host.name
             history = each.history if each.history.times else before.get(name, each.history)
             hosts.append(replace(each, findings=found.get(name, {}), history=history, version=version))
-        return replace(view, hosts=tuple(hosts), version=version, past=replace(past, whole=True))
+        return replace(view, hosts=tuple(hosts), events=tuple(told), version=version, past=replace(past, whole=True))
 
     async def timeline(self, start: datetime, stop: datetime, pace_s: float | None) -> Timeline:
         """Return marks and gaps of [start, stop); a gap is longer than three times the pace of the data."""
@@ -183,6 +186,14 @@ def _until(history: HostHistory | None, at: datetime) -> HostHistory | None:
 def _event(mark: Mark) -> EventLine:
     text = f"{mark.host}: {mark.text}" if mark.host else mark.text
     return EventLine(mark.ts, _TYPES[mark.kind], mark.severity, mark.host or "operations", text)
+
+
+def _change(found: HostFinding) -> EventLine:
+    finding = found.finding
+    event = FindingChanged(
+        host=found.host, kind=found.kind, status=finding.status, level=finding.severity, detail=finding.detail
+    )
+    return EventLine(found.ts, event.type, event.severity, found.host, event.summary())
 
 
 def _note(then: Moment, max_age: timedelta) -> str:

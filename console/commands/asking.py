@@ -30,6 +30,8 @@ def answer_all(secrets: SecretStore) -> set[str]:
 def _answer(secrets: SecretStore, request: SecretRequest) -> set[str]:
     if request.refused:
         say(f"{clean(request.place)}: the last answer was refused")
+    if request.turn > 1:
+        say(f"{clean(request.place)} asks in the same words a second time: for a code, or another password")
     if request.instruction:
         say(f"{clean(request.place)} says: {clean(request.instruction)}")
     for _ in range(_TRIES):

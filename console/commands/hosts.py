@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.commands.output import print_json, print_table, say
-from console.commands.setup import chosen_hosts, command_settings, run, settings_from
+from console.commands.setup import actor, chosen_hosts, command_settings, run, settings_from
 from console.formatting import moment
 from core.config.types import parse_duration
 from core.exceptions import SSHHostKeyError, ValidationError
 from core.inventory import Inventory
-from core.models import Host
+from core.models import Host, PlanRequest
 
 if TYPE_CHECKING:
     from console.composition.oneshot import HostCheck
@@ -110,15 +110,22 @@ def set_(args: argparse.Namespace) -> int:
 
 
 def maintenance(args: argparse.Namespace) -> int:
-    """Put hosts into maintenance, or take them out of it; a running console follows."""
+    """Put hosts into maintenance, or take them out of it; a running console follows, and the audit tells of it."""
+    from console import composition
     from core.inventory.keeper import set_maintenance
 
-    settings = settings_from(args)
+    settings = command_settings(args)
     on = args.switch == "on"
     if args.span is not None and not on:
         raise ValidationError("--for goes with on")
     until = None if args.span is None else _end(args.span)
-    hosts = set_maintenance(settings.inventory_file, args.targets, on, until)
+    inventory = Inventory.load(settings.inventory_file)
+    names = list(dict.fromkeys(host.name for target in args.targets for host in inventory.chosen(target)))
+    arguments = {"hosts": " ".join(names)} | ({"until": until.isoformat()} if until else {})
+    untold = run(composition.audited(settings, PlanRequest(f"maintenance.{args.switch}", arguments), actor()))
+    hosts = set_maintenance(settings.inventory_file, names, on, until)  # done already, unless the database is away
+    if untold:
+        say(f"jumpwatch: no audit row was written: {untold}")
     if args.json:
         print_json(hosts)
     else:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from console.composition.oneshot import HostCheck
     from console.composition.storage import Storage
     from core.config import ApplicationSettings
-    from core.models import Host, HostView
+    from core.models import Host, HostView, PlanRequest
     from core.ssh.secrets import Secrets
 
 
@@ -55,6 +55,13 @@ def open_storage(
     from console.composition.storage import opened
 
     return opened(settings, progress)
+
+
+async def audited(settings: ApplicationSettings, request: PlanRequest, actor: str) -> str:
+    """Do what a command may do without a database too; return why the audit does not tell of it, or ""."""
+    from console.composition.audited_maintenance import audited as run
+
+    return await run(settings, request, actor)
 
 
 async def poll_once(settings: ApplicationSettings, hosts: list[Host]) -> list[HostView]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gc
 
-_YOUNG = 20_000  # containers more than were let go: a second of a thousand hosts makes more than the 700 of a default
+_YOUNG = 5_000  # containers more than were let go: not the default's 700, nor so many that one look delays a key
 
 
 def settle() -> None:
     """Leave what is there now, which stays, out of every look, and look seldom: a full one stops the loop."""
     gc.freeze()
-    gc.set_threshold(_YOUNG, 10, 10)
+    gc.set_threshold(_YOUNG, 3, 130)  # the middle often, while it is small; all of it as seldom as may be
     gc.enable()

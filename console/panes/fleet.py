@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
+from console.formatting import age
 from console.messages import (
     HeatWanted,
     HostActionsWanted,
@@ -63,7 +64,7 @@ class FleetPane(ListPane):
         self._order = HostOrder()
         self._startup: tuple[str, ...] = ()
         self._preview: LinesView | None = None
-        self._shown: tuple[HostView | None, int] = (None, 0)
+        self._previewed: tuple[HostView | None, Hashable] = (None, None)  # the host there, what else is shown by
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="fleet-main"):
@@ -110,9 +111,7 @@ class FleetPane(ListPane):
             self._set_rows()
         self.table.now = now
         self.table.refresh_dirty()
-        if (shown := (self.selected, int(now.timestamp()) // AGE_STEP_S)) != self._shown:
-            self._shown = shown
-            self._draw_preview()
+        self._draw_preview()
 
     def set_clock(self, utc: bool) -> None:
         super().set_clock(utc)
@@ -145,6 +144,12 @@ class FleetPane(ListPane):
         preview = self._preview
         if preview is None or not preview.display or preview.size.width < 20 or not self.view.hosts:
             return
+        view, step = self.selected, int(self.now.timestamp()) // AGE_STEP_S
+        aged = "" if view is None else age(self.table.age_of(view))
+        shown = (step, aged, preview.size, self.interval_s, self.utc, preview.palette)
+        if view is self._previewed[0] and shown == self._previewed[1]:
+            return
+        self._previewed = (view, shown)
         from console.panes.host_preview import preview_lines
         from console.panes.host_sheet import Sheet
 

@@ -69,7 +69,7 @@ class FleetTable(LineList):
         view = self.hosts.get(str(row))
         if view is None:
             return None
-        seconds = self._age_of(view)
+        seconds = self.age_of(view)
         alerts = self.loud.get(view.host.name, 0)
         return view.version, age(seconds), self._old(view, seconds), row in self.marked, view.state, view.detail, alerts
 
@@ -82,11 +82,15 @@ class FleetTable(LineList):
                 return
         self.hosts = {each.host.name: each for each in hosts}
 
-    def _age_of(self, view: HostView) -> float | None:
+    def age_of(self, view: HostView) -> float | None:
+        """Return how old the row says that the host's figures are, in seconds."""
         if view.sample is None:
             return None
         seconds = (self.now - view.sample.ts).total_seconds()
-        return seconds if seconds < 2 * AGE_STEP_S else seconds // AGE_STEP_S * AGE_STEP_S
+        if seconds < 2 * AGE_STEP_S:
+            return seconds
+        # Steps of the clock, not of each age: all rows move on in one frame, and none in the frames between.
+        return max(2.0 * AGE_STEP_S, seconds - self.now.timestamp() % AGE_STEP_S)
 
     def _old(self, view: HostView, seconds: float | None) -> int:
         if view.state is HostState.MAINTENANCE:
@@ -140,7 +144,7 @@ class FleetTable(LineList):
         look = self.palette
         glyph, word = HOST_STATES[view.state]
         gone = view.state in _GONE
-        seconds = self._age_of(view)
+        seconds = self.age_of(view)
         line = Line()
         line.add("*" if row in self.marked else " ", look.key)
         line.cell(f"{glyph} {word}", _STATE, look.state(view.state))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.style import Style
 
-from console.formatting import clean, clean_lines, long_bytes, ratio
+from console.formatting import clean, clean_lines, long_bytes
 from console.widgets.line import Line, wrap
 from console.widgets.plots import bar
 
@@ -92,11 +92,6 @@ def progress_lines(operation: Operation, width: int, look: Palette) -> list[Line
             Line().add(mark if not n else "  ", style).add(part, look.text)
             for n, part in enumerate(wrap(clean(outcome.summary), width - 10))
         ]
-        if outcome.before_bytes is not None and outcome.after_bytes is not None:
-            text = f"{long_bytes(outcome.before_bytes)} → {long_bytes(outcome.after_bytes)}"
-            if outcome.after_bytes:
-                text += f", {ratio(outcome.before_bytes / outcome.after_bytes)}"
-            lines.append(Line().gap(2).add(text, look.text))
         for name, reason in outcome.failed[:3]:
             lines += [
                 Line().add("✗ " if not n else "  ", look.bad).add(part, look.bad)

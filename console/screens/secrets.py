@@ -206,6 +206,9 @@ def request_lines(request: SecretRequest | None, width: int, look: Palette, *, k
         rows.append(("says", clean(request.instruction), look.text))
     rows.append(("of", clean(request.place), look.text))
     rows.append(("hosts", clean(", ".join(request.hosts[:20])) + (" …" if len(request.hosts) > 20 else ""), look.dim))
+    if request.turn > 1:
+        again = "Asked in the same words a second time in one login: a code, or another password."
+        rows.append(("note", again, look.text))
     if request.refused:
         rows.append(("note", "The last answer was refused.", look.bad))
     lines = [Line()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
@@ -96,8 +98,21 @@ class Line:
             segments, filled = self.segments, self.width
         if filled < width:
             segments = [*segments, Segment(" " * (width - filled), None)]
-        if base is not None or over is not None:  # one strip in the end: making one is most of the work
-            under = base or Style.null()
-            top = over or Style.null()
-            segments = [Segment(text, (under + style if style else under) + top) for text, style, _ in segments]
-        return Strip(segments, width)
+        return Strip(_styled(segments, base or Style.null(), over or Style.null()), width)
+
+
+def _styled(segments: Iterable[Segment], under: Style, over: Style) -> list[Segment]:
+    """Lay the styles over each other; neighbours that look alike become one, for each costs in every later step."""
+    done: list[Segment] = []
+    text, last = "", under
+    for piece, own, _ in segments:
+        style = (under + own if own else under) + over
+        if style is last or style == last:
+            text += piece
+            continue
+        if text:
+            done.append(Segment(text, last))
+        text, last = piece, style
+    if text:
+        done.append(Segment(text, last))
+    return done

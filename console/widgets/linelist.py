@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from rich.style import Style
 from textual import events
@@ -65,6 +65,7 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         self.rows: Sequence[Hashable] = ()
         self.nothing: Sequence[Line] = ()  # shown while there is no row, from the top
         self._strips: dict[Hashable, tuple[Hashable, Strip]] = {}
+        self._ready: dict[int, Strip] = {}  # visible lines, to be composed as they are
         self._painted: dict[int, tuple[Hashable, Hashable]] = {}
         self._palette: Palette | None = None
         self._base: Style | None = None
@@ -189,10 +190,36 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         self._strips[row] = (key, strip)
         return strip
 
+    def refresh(self, *regions: Region, **more: bool) -> Self:
+        if regions:
+            for region in regions:
+                for y in region.line_range:
+                    self._ready.pop(y, None)
+        else:
+            self._ready.clear()
+        return super().refresh(*regions, **more)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return the visible lines as they are kept: nothing lies round them, so Textual's styling is passed by."""
+        if self.size.height != self.region.height:
+            return super().render_lines(crop)
+        width, ready = self.region.width, self._ready
+        strips = [ready.get(y) or self._make_ready(y, width) for y in crop.line_range]
+        first, last = crop.column_span
+        return strips if (first, last) == (0, width) else [strip.crop(first, last) for strip in strips]
+
+    def _make_ready(self, y: int, width: int) -> Strip:
+        strip = self.render_line(y).adjust_cell_length(width, self.base)
+        for line_filter in self.get_line_filters():
+            strip = strip.apply_filter(line_filter, self.background_colors[1])
+        self._ready[y] = strip
+        return strip
+
     def _fit_size(self) -> None:
         self.virtual_size = Size(self.size.width, len(self.rows) + int(self.HEADER))
 
     def on_resize(self, event: events.Resize) -> None:
+        self._ready.clear()
         self._fit_size()
         self.show_cursor()
         self.call_after_refresh(self.show_cursor)  # a scrollbar may have come or gone

@@ -16,6 +16,8 @@ from textual.strip import Strip
 from console.widgets.palette import palette_of
 
 if TYPE_CHECKING:
+    from rich.style import Style
+
     from console.widgets.line import Line
     from console.widgets.palette import Palette
 
@@ -47,6 +49,7 @@ class LinesView(ScrollView, can_focus=False, inherit_bindings=False):
         self.can_focus = can_focus
         self._lines: list[Strip] = []
         self._source: Sequence[Line] = ()
+        self._drawn_for: tuple[int, Style] | None = None
         self._width = 0
 
     @property
@@ -61,9 +64,7 @@ class LinesView(ScrollView, can_focus=False, inherit_bindings=False):
 
     def set_lines(self, lines: Sequence[Line]) -> None:
         """Take the lines, drawn for the present width."""
-        width, base = self.size.width, self.rich_style
-        strips = [line.strip(max(width, 1), base) for line in lines]
-        self._source = lines
+        width, strips = self.size.width, self._strips_of(lines)
         before, self._lines = self._lines, strips
         if len(strips) != len(before):
             self.virtual_size = Size(width, len(strips))
@@ -75,6 +76,16 @@ class LinesView(ScrollView, can_focus=False, inherit_bindings=False):
             if index < len(strips) and strips[index] != before[index]:
                 self.refresh(Region(0, y, width, 1))
 
+    def _strips_of(self, lines: Sequence[Line]) -> list[Strip]:
+        """Draw the lines; one that is as it was keeps its strip."""
+        width, base = self.size.width, self.rich_style
+        kept = list(zip(self._source, self._lines, strict=True)) if self._drawn_for == (width, base) else []
+        self._source, self._drawn_for = lines, (width, base)
+        return [
+            kept[y][1] if y < len(kept) and kept[y][0].segments == line.segments else line.strip(max(width, 1), base)
+            for y, line in enumerate(lines)
+        ]
+
     def render_line(self, y: int) -> Strip:
         index = self.scroll_offset.y + y
         if 0 <= index < len(self._lines):
@@ -83,8 +94,8 @@ class LinesView(ScrollView, can_focus=False, inherit_bindings=False):
 
     def on_resize(self, event: events.Resize) -> None:
         # Lines handed over before the layout was known were cut to nothing.
-        width, base = self.size.width, self.rich_style
-        self._lines = [line.strip(max(width, 1), base) for line in self._source]
+        width = self.size.width
+        self._lines = self._strips_of(self._source)
         self.virtual_size = Size(width, len(self._lines))
         if width != self._width:
             self._width = width

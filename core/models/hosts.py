@@ -235,9 +235,10 @@ class SecretRequest:
     echo: bool = False  # what is typed may be shown
     lasting: bool = True  # False: good once, such as a code
     refused: bool = False  # an earlier answer was wrong
+    turn: int = 1  # 2: the second question of one login in the same words
     hosts: tuple[str, ...] = ()
     at: datetime | None = None
 
     def same_as(self, other: SecretRequest) -> bool:
         """Whether it is the same question, whoever waits for it."""
-        return (self.kind, self.place, self.text) == (other.kind, other.place, other.text)
+        return (self.kind, self.place, self.text, self.turn) == (other.kind, other.place, other.text, other.turn)

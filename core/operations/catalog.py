@@ -231,6 +231,21 @@ def bytes_in_words(size: float | None) -> str:
     return f"{size:.1f} TiB"
 
 
+def change_in_words(before: int, after: int) -> str:
+    """Return what became of a size, in the short form of the lists: ``448K → 96K, 4.7x``."""
+    saved = f", {before / after:.1f}x" if 0 < after < before else ""
+    return f"{_short(before)} → {_short(after)}{saved}"
+
+
+def _short(size: float) -> str:
+    unit = "B"
+    for unit in "BKMGT":
+        if abs(size) < 999.5 or unit == "T":
+            break
+        size /= 1024
+    return f"{size:.{1 if unit != 'B' and abs(size) < 9.95 else 0}f}{unit}"
+
+
 def literal(text: str) -> str:
     """Return a text as a constant of SQL."""
     return "'" + text.replace("'", "''") + "'"

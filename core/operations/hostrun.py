@@ -85,6 +85,8 @@ async def _run(step: HostStep, session: HostSession) -> CommandResult | HostResu
         note = f"no end within {step.timeout_s:g} s: it was told to end; what it did is not known"
         return HostResult(step.host, False, note=note, seconds=monotonic() - began)
     except SSHConnectionError as error:
+        if error.details.get("begun") is False:  # the connection was gone before: no host goes down by that
+            raise
         if goes_down(step.argv):
             return HostResult(step.host, True, note=_WENT, seconds=monotonic() - began)
         note = f"the connection broke before it told how it ended; whether it was done is not known ({error.message})"

@@ -21,7 +21,7 @@ from core.exceptions import (
 from core.logging import correlation
 from core.models import Capability, ChunkInfo, HostResult, Outcome, Plan, PlanRequest
 from core.operations import alerting, hostwork, maintenance, upkeep
-from core.operations.catalog import bytes_in_words
+from core.operations.catalog import change_in_words
 from core.operations.gate import Gate
 from core.operations.planning import Planned, Planner
 from core.ports import (
@@ -263,7 +263,7 @@ def _outcome(plan: Plan, run: _Run, audit_id: str, cut: str = "") -> Outcome:
     if cut:
         words.append(cut)
     if run.measured:
-        words.append(f"{bytes_in_words(run.before)} -> {bytes_in_words(run.after)}")
+        words.append(change_in_words(run.before, run.after))
     return Outcome(
         ok=not run.failed and not run.left and not cut,
         audit_id=audit_id,

@@ -159,7 +159,6 @@ class FleetServer:
             gss_host=None,
             gss_kex=False,
             gss_auth=False,
-            allow_pty=False,
             line_editor=False,
             agent_forwarding=False,
             x11_forwarding=False,

@@ -51,9 +51,11 @@ class HandshakeClient(asyncssh.SSHClient):
     # What the server asks at the login.
 
     async def public_key_auth_requested(self) -> list[asyncssh.SSHKeyPair] | None:
+        self._watch_step()  # of the first key; the library asks for the others no more
         return await self.login.public_keys()
 
     async def password_auth_requested(self) -> str | None:
+        self._watch_step()
         return await self.login.password_wanted()
 
     def password_change_requested(self, prompt: str, lang: str) -> Any:
@@ -61,12 +63,19 @@ class HandshakeClient(asyncssh.SSHClient):
         return NotImplemented
 
     async def kbdint_auth_requested(self) -> str | None:
+        self._watch_step()
         return await self.login.interactive_wanted()
 
     async def kbdint_challenge_received(
         self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
     ) -> list[str] | None:
         return await self.login.answers(name, instructions, prompts)
+
+    def _watch_step(self) -> None:
+        """Hear of a partial success: asyncssh tells it to the method's own handler alone."""
+        handler = getattr(self._connection, "_auth", None)
+        if handler is not None:
+            handler.auth_succeeded = self.login.step_done
 
     @property
     def stage(self) -> Stage:

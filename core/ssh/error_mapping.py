@@ -86,6 +86,23 @@ def connection_error(
     return kind(text, hostname=hostname, operation=operation, details={"kind": reason.value, "place": place})
 
 
+def closed_error(exc: asyncssh.Error, place: str, *, hostname: str, operation: str) -> SSHConnectionError | None:
+    """The error for what was asked of a connection that is gone; None where the host itself refused."""
+    if isinstance(exc, asyncssh.ChannelOpenError):
+        gone = exc.reason == "SSH connection closed"  # asyncssh's own word, no host's
+    else:
+        gone = exc.code in (asyncssh.FX_CONNECTION_LOST, asyncssh.FX_NO_CONNECTION)
+    if not gone:
+        return None
+    return SSHConnectionError(
+        f"{place}: the connection is closed, by the host or the network; a polled host is connected anew by itself "
+        "(r does it at once): try again then",
+        hostname=hostname,
+        operation=operation,
+        details={"kind": Reason.LOST.value, "place": place, "begun": False},
+    )
+
+
 def timeout_error(reason: Reason, place: str, seconds: float, *, hostname: str) -> SSHTimeoutError:
     """Build the error for a wait that ran out, told apart by how far the connection had come."""
     text = {

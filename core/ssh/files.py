@@ -18,7 +18,7 @@ import asyncssh
 from core.exceptions import InfrastructureException, ResourceConflictError, ResourceNotFoundError, SSHCommandError
 from core.models import Reason
 from core.ports import FileInfo, OnBytes
-from core.ssh.error_mapping import map_error, printable
+from core.ssh.error_mapping import closed_error, map_error, printable
 
 _BLOCK = 1 << 20  # asyncssh cuts it into requests that are under way together
 _MISSING = frozenset({asyncssh.FX_NO_SUCH_FILE, asyncssh.FX_NO_SUCH_PATH})
@@ -85,10 +85,14 @@ class HostFiles:
         except InfrastructureException:
             raise
         except asyncssh.SFTPError as exc:
+            if gone := closed_error(exc, self._place, hostname=self._host, operation="copy"):
+                raise gone from None
             why = printable(str(exc.reason).encode(), 160)
             kind = ResourceNotFoundError if exc.code in _MISSING else SSHCommandError
             raise kind(f"{self._host}:{path}: {why}", hostname=self._host, operation="copy") from None
-        except asyncssh.ChannelOpenError:
+        except asyncssh.ChannelOpenError as exc:
+            if gone := closed_error(exc, self._place, hostname=self._host, operation="copy"):
+                raise gone from None
             raise SSHCommandError(
                 f"{self._host}: no files can be copied: its SSH server has no sftp subsystem for this login",
                 hostname=self._host,

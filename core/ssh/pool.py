@@ -133,6 +133,7 @@ class AsyncSSHFactory:
         login = await self._login(resolved)
         try:
             connection = await self._handshake(resolved, hostname, jump, trust, login)
+            self._secrets.logged_in(resolved.place, login.began)
         finally:
             await login.close()
         if why := too_weak(resolved, connection):
@@ -239,10 +240,13 @@ class AsyncSSHFactory:
             return connection_error(
                 Reason.LOGIN, place, hostname=hostname, detail="the password has expired; change it by hand"
             )
-        login.denied()
+        wanted = login.denied()
         locked = tuple(file.path for file in login.locked) if login.asks else ()
-        if login.missing or locked:
-            return self._secrets.ask(hostname, login.missing, locked)
+        if wanted or locked:
+            return self._secrets.ask(hostname, wanted, locked)
+        if login.stopped_between:
+            detail = "a first step was taken, and there is nothing to offer for the next one that the host wants"
+            return connection_error(Reason.LOGIN, place, hostname=hostname, detail=detail)
         return error
 
     async def _first_jump(self, resolved: Resolved, hostname: str) -> _Jump:

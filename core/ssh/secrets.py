@@ -3,57 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Literal
 
 from pydantic import SecretStr
 
 from core.exceptions import ResourceNotFoundError, SSHAuthenticationError, ValidationError
-from core.models import Reason, SecretRequest
+from core.models import SecretRequest
 from core.ssh.identities import KeyFiles
 from core.ssh.keyring import Keyring
+from core.ssh.prompts import Key, Prompt, clean_text, login_error, no_use, passphrase
 
-_Key = tuple[str, str, str]
-Kind = Literal["passphrase", "password", "answer"]
 _TRIED_AGAIN_S = 600.0  # a place that waits for an answer is left alone for so long: each try counts as a failed login
 _MOST = 2000  # requests that wait at once
-_TEXT = 120
-_KEPT_WORDS = ("password", "passwort", "passphrase", "contraseña", "mot de passe", "wachtwoord")
-_ONCE_WORDS = ("one-time", "one time", "otp", "code", "token", "verification", "second", "new password")
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """One question: of which kind, of which place (USER@HOST, or a key file), in the asker's own words."""
-
-    kind: Kind
-    place: str
-    text: str
-    echo: bool = False
-    instruction: str = ""
-    refused: bool = False
-
-    @property
-    def key(self) -> _Key:
-        """What tells it from others; a password is the same one however it is asked for."""
-        return ("password", self.place, "") if self.lasting else (self.kind, self.place, self.text)
-
-    @property
-    def lasting(self) -> bool:
-        """Whether the answer is good more than once."""
-        low = self.text.lower()
-        return self.kind != "answer" or (
-            not self.echo and any(w in low for w in _KEPT_WORDS) and not any(w in low for w in _ONCE_WORDS)
-        )
-
-    def refused_now(self) -> Prompt:
-        """The same question after a wrong answer."""
-        return replace(self, refused=True)
+_CODE_S = 300.0  # a code that no login took is not kept for a later one
 
 
 @dataclass(slots=True)
@@ -76,10 +42,11 @@ class Secrets:
         self.files = files or KeyFiles()
         self._keyring = keyring
         self._on_queue = on_queue
-        self._known: dict[_Key, SecretStr] = {}
-        self._bad: set[_Key] = set()  # the keyring's answer was wrong
-        self._queue: dict[_Key, _Waiting] = {}
-        self._at: dict[str, set[_Key]] = {}  # the questions of each place, so that a thousand hosts ask cheaply
+        self._known: dict[Key, SecretStr] = {}
+        self._codes: dict[Key, tuple[Prompt, SecretStr, float]] = {}  # good once, and not for long
+        self._bad: set[Key] = set()  # the keyring's answer was wrong
+        self._queue: dict[Key, _Waiting] = {}
+        self._at: dict[str, set[Key]] = {}  # the questions of each place, so that a thousand hosts ask cheaply
 
     # for the person
 
@@ -108,7 +75,10 @@ class Secrets:
             raise ValidationError(f"the passphrase does not open {request.place}: type it again")
         if keep and waiting.prompt.lasting and self._keyring is not None:
             await self._keyring.put(key, secret)
-        self._known[key] = secret
+        if waiting.prompt.lasting:
+            self._known[key] = secret
+        else:
+            self._codes[key] = (waiting.prompt, secret, monotonic())
         self._bad.discard(key)
         self._drop(key)
         return waiting.request.hosts
@@ -118,10 +88,10 @@ class Secrets:
         for key in self._keys_of(request):
             self._drop(key)
 
-    def _keys_of(self, request: SecretRequest) -> list[_Key]:
+    def _keys_of(self, request: SecretRequest) -> list[Key]:
         return [key for key in self._at.get(request.place, ()) if self._queue[key].request.same_as(request)]
 
-    def _drop(self, key: _Key) -> None:
+    def _drop(self, key: Key) -> None:
         if self._queue.pop(key, None) is not None:
             self._at[key[1]].discard(key)
             if not self._at[key[1]]:
@@ -129,20 +99,39 @@ class Secrets:
 
     # for the SSH side
 
-    async def find(self, prompt: Prompt) -> SecretStr | None:
-        """The answer to a question, None where only a person has it; a code that is good once is gone then."""
-        secret = self._known.get(prompt.key)
-        if secret is None and prompt.lasting and self._keyring is not None and prompt.key not in self._bad:
+    async def has(self, prompt: Prompt) -> bool:
+        """Whether the answer to a question is known; False where only a person has it."""
+        if not prompt.lasting:
+            return self._code(prompt) is not None
+        if prompt.key not in self._known and self._keyring is not None and prompt.key not in self._bad:
             secret = await self._keyring.get(prompt.key)
             if secret is not None:
                 self._known[prompt.key] = secret
-        if not prompt.lasting:
-            self._known.pop(prompt.key, None)
-        return secret
+        return prompt.key in self._known
+
+    def take(self, prompt: Prompt) -> SecretStr | None:
+        """The answer, if it is still there; a code that is good once is gone then."""
+        if prompt.lasting:
+            return self._known.get(prompt.key)
+        code = self._code(prompt)
+        self._codes.pop(prompt.key, None)
+        return code
+
+    def _code(self, prompt: Prompt) -> SecretStr | None:
+        for key, (_, _, given) in list(self._codes.items()):
+            if monotonic() - given > _CODE_S:
+                del self._codes[key]
+        return self._codes[prompt.key][1] if prompt.key in self._codes else None
+
+    def logged_in(self, place: str, began: float) -> None:
+        """A login came through: codes that were typed before it and not asked for are forgotten."""
+        for key, (prompt, _, given) in list(self._codes.items()):
+            if prompt.place == place and given <= began:
+                del self._codes[key]
 
     async def unlock_from_keyring(self, path: Path) -> bool:
         """Open a locked key with what the keyring holds; False where it holds nothing that does."""
-        prompt = _passphrase(path)
+        prompt = passphrase(path)
         if self._keyring is None or prompt.key in self._bad:
             return False
         secret = await self._keyring.get(prompt.key)
@@ -160,21 +149,40 @@ class Secrets:
     def forget(self, prompt: Prompt) -> None:
         """An answer was refused."""
         self._known.pop(prompt.key, None)
-        self._bad.add(prompt.key)
+        self._codes.pop(prompt.key, None)
+        if prompt.lasting:
+            self._bad.add(prompt.key)
 
     def waiting(self, hostname: str, place: str) -> SSHAuthenticationError | None:
         """The error for a place that asked and still waits for its answer; None where it may be tried."""
         for waiting in [self._queue[key] for key in self._at.get(place, ())]:
             if monotonic() - waiting.tried < _TRIED_AGAIN_S:
                 self._note_host(waiting, hostname)
-                return _error(hostname, waiting.request)
+                return login_error(hostname, waiting.request)
         return None
 
     def ask(self, hostname: str, prompts: list[Prompt], locked: tuple[Path, ...] = ()) -> SSHAuthenticationError:
         """Queue questions for a person; return the error that says so."""
-        questions = [*(_passphrase(path) for path in locked), *prompts]
+        questions = [*(passphrase(path) for path in locked), *prompts]
+        if self._changing(prompts):
+            return no_use(hostname, prompts[0].place)
         requests = [self._put(hostname, prompt) for prompt in questions]
-        return _error(hostname, next((r for r in requests if r.refused), requests[0]))
+        return login_error(hostname, next((r for r in requests if r.refused), requests[0]))
+
+    def _changing(self, prompts: list[Prompt]) -> bool:
+        """Whether a host asks anew in other words than it was just answered; such questions wait for nobody."""
+        ours = {prompt.key for prompt in prompts}
+        patterns = {(prompt.place, prompt.pattern) for prompt in prompts if not prompt.lasting}
+
+        def outdated(key: Key, prompt: Prompt) -> bool:
+            return key not in ours and not prompt.lasting and (prompt.place, prompt.pattern) in patterns
+
+        for key in [key for key, waiting in self._queue.items() if outdated(key, waiting.prompt)] if patterns else []:
+            self._drop(key)
+        answered = [key for key, (prompt, _, _) in self._codes.items() if outdated(key, prompt)]
+        for key in answered:
+            del self._codes[key]
+        return bool(answered)
 
     def _put(self, hostname: str, prompt: Prompt) -> SecretRequest:
         waiting = self._queue.get(prompt.key)
@@ -190,6 +198,7 @@ class Secrets:
             echo=prompt.echo,
             lasting=prompt.lasting,
             refused=prompt.refused,
+            turn=prompt.turn,
             hosts=(hostname,),
             at=datetime.now(UTC),
         )
@@ -204,30 +213,3 @@ class Secrets:
     def _note_host(waiting: _Waiting, hostname: str) -> None:
         if hostname not in waiting.request.hosts:
             waiting.request = replace(waiting.request, hosts=(*waiting.request.hosts, hostname))
-
-
-def _passphrase(path: Path) -> Prompt:
-    return Prompt("passphrase", str(path), "Passphrase:")
-
-
-def clean_text(text: str) -> str:
-    """What a server asks, as one short line without control or formatting characters."""
-    words = " ".join(text.split())
-    return "".join(sign for sign in words if not unicodedata.category(sign).startswith("C"))[:_TEXT]
-
-
-def _error(hostname: str, request: SecretRequest) -> SSHAuthenticationError:
-    what = {
-        "passphrase": f"login: the passphrase of {request.place} is asked for",
-        "password": f"login: a password is asked for by {request.place}",
-        "answer": f"login: {request.place} asks for {request.text.rstrip(': ')!r}",
-    }[request.kind]
-    if request.refused:
-        what += "; the last answer was refused"
-    agent = ", or ssh-add it" if request.kind == "passphrase" else ""
-    return SSHAuthenticationError(
-        f"{what}; answer it with L in the console, or with `jumpwatch hosts check {hostname}`{agent}",
-        hostname=hostname,
-        operation="login",
-        details={"kind": Reason.LOGIN.value, "asks": request.kind, "place": request.place},
-    )

@@ -14,7 +14,7 @@ import asyncssh
 from core.exceptions import SSHCommandError, SSHTimeoutError
 from core.models import Reason
 from core.ports import CommandResult, FileInfo, FrameHandler, OnBytes
-from core.ssh.error_mapping import map_error
+from core.ssh.error_mapping import closed_error, map_error
 from core.ssh.files import HostFiles
 from core.ssh.follow import FollowedCommand
 from core.ssh.stream import LoopMaker, LoopStream
@@ -154,6 +154,8 @@ class AsyncSSHSession:
                 details={"kind": Reason.TIMEOUT.value},
             ) from None
         except asyncssh.ChannelOpenError as exc:
+            if gone := closed_error(exc, self._place, hostname=self._host, operation=operation):
+                raise gone from None
             raise SSHCommandError(
                 f"{self._place}: logged in, but no command may be run ({exc.reason})",
                 hostname=self._host,

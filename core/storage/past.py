@@ -27,6 +27,26 @@ _BODIES = """
 SELECT f.finding_id, h.name, f.kind, f.ts, f.status, f.severity, f.detail, f.body
 FROM findings f JOIN hosts h USING (host_id) WHERE f.finding_id = ANY($1::int8[]) AND f.ts > $2 AND f.ts <= $3
 """
+# The newest rows alone are looked at, each beside the one before it: most state again what is known.
+_CHANGES = """
+WITH recent AS (
+    SELECT host_id, kind, ts, status, severity, detail FROM findings WHERE ts > $1 AND ts <= $2
+    ORDER BY ts DESC LIMIT $3
+), beside AS (
+    SELECT *, lag(status) OVER w AS was_status, lag(severity) OVER w AS was_severity
+    FROM recent WINDOW w AS (PARTITION BY host_id, kind ORDER BY ts)
+)
+SELECT r.ts, h.name, r.kind, r.status, r.severity, left(r.detail, 500)
+FROM beside r JOIN hosts h USING (host_id) LEFT JOIN LATERAL (
+    SELECT p.status, p.severity FROM findings p
+    WHERE r.was_status IS NULL AND p.host_id = r.host_id AND p.kind = r.kind AND p.ts > $4 AND p.ts < r.ts
+    ORDER BY p.ts DESC LIMIT 1
+) p ON TRUE
+WHERE CASE WHEN coalesce(r.was_status, p.status) IS NULL THEN r.severity = 'error'
+    ELSE coalesce(r.was_status, p.status) <> r.status OR coalesce(r.was_severity, p.severity) <> r.severity END
+ORDER BY r.ts DESC LIMIT $5
+"""
+_MOST_ROWS = 30_000
 # By host and bucket; figures of items are those of the live history: the sum of rates, the fullest, the busiest.
 _HISTORIES = {
     "host_samples_1m": """
@@ -84,6 +104,19 @@ class PastFindings:
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
         return dict(found)
+
+    async def changes(self, start: datetime, stop: datetime, most: int) -> tuple[HostFinding, ...]:
+        """Return the findings of (start, stop] that differ in status or severity from those before, oldest first.
+
+        As in the present the first one of a host is told where it is an error. Of a day with more than thirty
+        thousand rows the latest are looked at, and of many changes the latest are told; their values are not read.
+        """
+        async with self._database.driver("read the changes of findings") as connection:
+            await connection.execute(CUSTOM_PLANS)
+            rows = await connection.fetch(_CHANGES, start, stop, _MOST_ROWS, start - FINDING_AGE, most)
+        return tuple(
+            HostFinding(row[1], row[0], finding_from(row[2], row[3], row[4], row[5], None)) for row in reversed(rows)
+        )
 
 
 async def histories(database: Database, at: datetime) -> Mapping[str, HostHistory]:

@@ -185,7 +185,7 @@ class FakeServices:
         return Outcome(
             True,
             "a-000123",
-            "compressed 1 chunk in 0.2 s",
+            "1 of 1 done, 180M → 18M, 10.0x",
             tuple(t.name for t in plan.targets),
             (),
             180 << 20,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from console.screens.hostkeys import HostKeyScreen, KeyList
-from console.screens.secrets import SecretScreen
+from console.screens.secrets import SecretScreen, request_lines
 from core.models import HostKeyReview, SecretRequest
 from tests.console import driving
 from tests.console.driving import running, screen_text, type_text
 from tests.console.fake_services import FakeServices
+from tests.console.test_findings import PLAIN
 
 
 async def until(pilot: Pilot[Any], met: Callable[[], bool]) -> None:
@@ -117,3 +119,11 @@ async def test_questions_are_answered_unseen() -> None:
         await until(pilot, lambda: not services.secrets)
         await pilot.press("escape")
         assert app.screen is app.main and len(services.answered) == 3
+
+
+def test_a_second_question_in_the_same_words_says_so() -> None:
+    request = SecretRequest("answer", "ann@bank", "Password:", lasting=False, turn=2)
+    assert request.same_as(replace(request, hosts=("a",))) and not request.same_as(replace(request, turn=1))
+    lines = request_lines(request, 78, PLAIN, keep=True)
+    text = " ".join(line.plain for line in lines)
+    assert "a second time in one login" in text and "Good once" in text

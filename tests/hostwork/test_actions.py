@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from core.collectors.hostacts import command_argv, goes_down
+from core.collectors.hostacts import Look, command_argv, goes_down
 from core.events import EventBus
 from core.exceptions import BusinessLogicError, ResourceNotFoundError, ValidationError
 from core.models import Outcome
 from core.operations import hostrun
+from core.operations.hostplan import HostStep
 from tests.hostwork.bench import Bench, play_unit
 from tests.hostwork.conftest import MakeReach, play
 
@@ -178,6 +179,18 @@ async def test_a_reboot_that_cuts_the_connection_is_a_success_said_honestly(
     assert plan.statements == ("real: systemctl --no-ask-password reboot",)
     outcome = await bench.apply(plan)
     assert outcome.ok and "not known yet" in outcome.summary
+
+
+async def test_a_reboot_over_a_connection_that_was_gone_before_is_no_success(
+    make_reach: MakeReach, tools: Path
+) -> None:
+    reach = make_reach()
+    async with reach.session("real") as session:
+        await session.close()
+    argv = ("systemctl", "--no-ask-password", "reboot")
+    assert goes_down(argv)
+    result = await hostrun.run_step(HostStep("real", argv, 5.0, (), "host", Look()), reach)
+    assert not result.ok and "connection is closed" in result.note and "not known" not in result.note
 
 
 async def test_a_lost_connection_is_no_success_of_another_command(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from console.formatting import short_bytes
 from core.config import RetentionSettings
 from core.events import ActionFinished, ActionStarted, BaseEvent, EventBus
 from core.exceptions import (
@@ -20,7 +21,7 @@ from core.exceptions import (
 )
 from core.models import Capability, Outcome, PlanRequest
 from core.operations import Gate, Operations
-from core.operations.catalog import compress_statement
+from core.operations.catalog import change_in_words, compress_statement
 from tests.operations.fakes import PLAIN, TIMESCALE, FakeAudit, FakeKeeper, HandClock, chunk
 
 OLDER = PlanRequest("chunk.compress-older")
@@ -74,6 +75,17 @@ def test_the_statement_is_the_one_that_the_server_has() -> None:
     assert compress_statement(part, old) == f"CALL recompress_chunk('{part.name}')"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [(458_752, 98_304, "448K → 96K, 4.7x"), (98_304, 458_752, "96K → 448K"), (5 << 30, 0, "5.0G → 0B"),
+     (1023, 1000, "1.0K → 1.0K, 1.0x"), (7 << 50, 7 << 49, "7168T → 3584T, 2.0x")],
+)  # fmt: skip
+def test_a_change_of_size_is_said_once_as_the_lists_say_it(before: int, after: int, words: str) -> None:
+    assert change_in_words(before, after) == words
+    if after < 1 << 40 > before:
+        assert words.split(",")[0] == f"{short_bytes(before)} → {short_bytes(after)}"
+
+
 async def test_compress_older_leaves_done_ones_and_rollups(bus: EventBus) -> None:
     done = chunk(5, compressed=True, before_bytes=1000, after_bytes=100)
     partial = chunk(6, compressed=True, partial=True)
@@ -90,6 +102,7 @@ async def test_apply_compresses_measures_audits_and_tells(bus: EventBus) -> None
     await asyncio.sleep(0.01)
     assert outcome.ok and len(outcome.done) == 2
     assert (outcome.before_bytes, outcome.after_bytes) == (2 << 20, 2 << 17)
+    assert outcome.summary == "2 of 2 done, 2.0M → 256K, 8.0x"
     assert seen == [(0, 2, chunk(5).name), (1, 2, chunk(4).name), (2, 2, "")]
     (intent, outcome_row) = bench.audit.rows
     assert intent[0] == "intent" and intent[2]["actor"] == "tester" and len(intent[2]["statements"]) == 2  # type: ignore[index]

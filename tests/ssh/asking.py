@@ -25,6 +25,8 @@ class Asker:
     logins: int = 0
     port: int = 0
     public_key: str = ""
+    steps: tuple[str, ...] = ()  # methods that have to come one after the other; none: any one is enough
+    step_rounds: list[list[tuple[Prompts, list[str]]]] = field(default_factory=list)  # of each keyboard-interactive
     codes: Callable[[], str] | None = None  # the last round's answer, where it changes
 
     def host(self, name: str, known_hosts: Path, **changes: object) -> Host:
@@ -36,36 +38,66 @@ class Asker:
 class _Server(asyncssh.SSHServer):
     def __init__(self, asker: Asker) -> None:
         self._asker, self._round = asker, 0
+        self._left = list(asker.steps)
+        self._partial = False
+        self._sets = [list(each) for each in asker.step_rounds] or [asker.rounds]
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        tell = conn.send_userauth_failure
+
+        def failure(partial_success: bool) -> None:
+            partial, self._partial = self._partial, False
+            tell(partial or partial_success)
+
+        conn.send_userauth_failure = failure  # asyncssh's server knows no logins in steps
+
+    def _right(self, kind: str) -> bool:
+        """Take a method; False where the next step is still to come, which the client is told."""
+        if self._left[:1] == [kind]:
+            self._left.pop(0)
+            if kind == "keyboard-interactive" and len(self._sets) > 1:
+                self._sets.pop(0)
+        self._partial = bool(self._left)
+        return not self._left
+
+    def _wanted(self, kind: str) -> bool:
+        return not self._left or self._left[0] == kind
 
     def begin_auth(self, username: str) -> bool:
         self._asker.logins += 1
         return True
 
+    def public_key_auth_supported(self) -> bool:
+        return "publickey" in self._left[:1]
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return self._right("publickey")
+
     def password_auth_supported(self) -> bool:
-        return self._asker.password is not None
+        return self._asker.password is not None and self._wanted("password")
 
     def validate_password(self, username: str, password: str) -> bool:
         self._asker.seen.append(password)
-        return password == self._asker.password
+        return password == self._asker.password and self._right("password")
 
     def kbdint_auth_supported(self) -> bool:
-        return bool(self._asker.rounds)
+        return bool(self._sets[0]) and self._wanted("keyboard-interactive")
 
     def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> tuple[str, str, str, Prompts]:
         self._round = 0
-        return "Company login", "Have your key ready\x1b[31m", "", self._asker.rounds[0][0]
+        return "Company login", "Have your key ready\x1b[31m", "", self._sets[0][0][0]
 
     def validate_kbdint_response(self, username: str, responses: list[str]) -> bool | tuple[str, str, str, Prompts]:
         self._asker.seen += responses
-        right = self._asker.rounds[self._round][1]
-        if self._asker.codes is not None and self._round == len(self._asker.rounds) - 1:
+        rounds = self._sets[0]
+        right = rounds[self._round][1]
+        last = self._round == len(rounds) - 1
+        if self._asker.codes is not None and last and len(self._left) < 2:
             right = [self._asker.codes()]
         if responses != right:
             return False
         self._round += 1
-        if self._round == len(self._asker.rounds):
-            return True
-        return "", "", "", self._asker.rounds[self._round][0]
+        return self._right("keyboard-interactive") if last else ("", "", "", rounds[self._round][0])
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
         return True  # it serves as a jump host too

@@ -6,15 +6,16 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from core.exceptions import SSHTimeoutError
+from core.exceptions import SSHCommandError, SSHConnectionError, SSHTimeoutError
 from core.models import Reason
 from core.ssh.error_mapping import reason_of
 from core.ssh.session import AsyncSSHSession
 from tests.ssh.conftest import MakeFactory
-from tests.ssh.sshd import RealSshd, processes_with
+from tests.ssh.sshd import RealSshd, processes_with, running
 
 
 @pytest.fixture
@@ -29,6 +30,31 @@ async def test_words_are_quoted(session: AsyncSSHSession) -> None:
     result = await session.run(["printf", "[%s]", *words])
     assert result.stdout == "".join(f"[{word}]" for word in words)
     assert (result.exit_code, result.stderr, result.truncated) == (0, "", False)
+
+
+async def test_a_closed_connection_is_said_to_be_closed(session: AsyncSSHSession) -> None:
+    session._connection.close()
+    for _ in range(2):  # while it closes, and when it has
+        for ask in (
+            session.run(["true"]),
+            session.follow(["true"]),
+            session.open_stream(lambda frame, at: None, interval_s=1),
+            session.file_info("/etc/passwd"),
+        ):
+            with pytest.raises(SSHConnectionError, match=r"connection is closed.*try again") as caught:
+                await ask
+            assert reason_of(caught.value) is Reason.LOST and "command may" not in caught.value.message
+        await session._connection.wait_closed()
+
+
+async def test_a_host_that_runs_no_command_says_that(tmp_path: Path, make_factory: MakeFactory) -> None:
+    with running(tmp_path / "sshd", config=["MaxSessions 0"]) as sshd:
+        session = await make_factory().connect(sshd.host())
+        try:
+            with pytest.raises(SSHCommandError, match="no command may be run"):
+                await session.run(["true"])
+        finally:
+            await session.close()
 
 
 async def test_exit_code_and_stderr(session: AsyncSSHSession) -> None:

@@ -20,7 +20,8 @@ from core.ssh.error_mapping import reason_of
 from core.ssh.hostkeys import HostKeyReviews
 from core.ssh.keyring import system_keyring
 from core.ssh.pool import AsyncSSHFactory
-from core.ssh.secrets import Prompt, Secrets
+from core.ssh.prompts import Prompt
+from core.ssh.secrets import Secrets
 from tests.ssh.asking import Asker, asking, trust
 from tests.ssh.sshd import RealSshd, make_key
 

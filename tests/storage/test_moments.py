@@ -30,6 +30,7 @@ from core.storage.chunks import StorageChunks
 from core.storage.engine import Database
 from core.storage.history import write_history
 from core.storage.ingest import Ingest
+from core.storage.past import PastFindings
 from core.storage.schema import FRAME_TABLES
 from core.storage.timeline import reach
 from tests.storage.made import NOW, sample, series
@@ -84,6 +85,46 @@ async def test_hosts_are_as_they_were(database: Database) -> None:
     assert host(later, "web").state is HostState.UNKNOWN, "online, it left no sample: nobody saw it"
     assert host(later, "db").findings["services"].finding.value == ()
     assert {each.version for each in later.hosts}.isdisjoint({each.version for each in view.hosts})
+
+
+async def test_findings_that_changed_are_events_of_their_moment(database: Database) -> None:
+    then = NOW - 5 * HOUR
+    went = Transition("db", then - 30 * MINUTE, *STATE, Reason.PORT, "connection refused")
+    await stored(database, [sample("db", then - MINUTE), sample("web", then - MINUTE)], [went])
+    worse = HostFinding("web", then - 10 * MINUTE, Finding("drives", SectionStatus.FORBIDDEN, None, "sudo", "warning"))
+    await Ingest(database).findings(
+        [
+            failed("db", then - 47 * HOUR, 1),  # before the window, and beside what follows
+            failed("db", then - 23 * HOUR, 0),
+            failed("db", then - 50 * MINUTE, 0),  # the same again
+            failed("db", then - 40 * MINUTE, 2),
+            failed("db", then - 35 * MINUTE, 3),  # another value is no other severity
+            failed("db", then - 20 * MINUTE, 0),
+            failed("web", then - 15 * MINUTE, 1),  # the first one, an error
+            replace(
+                worse, ts=then - 12 * MINUTE, finding=replace(worse.finding, status=SectionStatus.OK, severity="info")
+            ),
+            worse,
+            failed("web", then + MINUTE, 0),  # not yet
+        ]
+    )
+    source = source_of(database, "db", "web")
+    view = await source.fleet(then)
+    assert [event.type for event in view.events] == ["host.state"], "they are read when the screen stands still"
+    whole = await source.whole(view)
+    events = [(then - event.ts, event.type, event.severity, event.source, event.text) for event in whole.events]
+    assert events == [
+        (23 * HOUR, "host.finding", "info", "db", "db: services ok"),
+        (40 * MINUTE, "host.finding", "error", "db", "db: services ERROR"),
+        (30 * MINUTE, "host.state", "error", "db", "db: online -> offline (connection refused)"),
+        (20 * MINUTE, "host.finding", "info", "db", "db: services ok"),
+        (15 * MINUTE, "host.finding", "error", "web", "web: services ERROR"),
+        (10 * MINUTE, "host.finding", "warning", "web", "web: drives WARNING (sudo)"),
+    ]
+    found = PastFindings(database)
+    newest = await found.changes(then - DAY, then, 2)
+    assert [(each.host, each.kind) for each in newest] == [("web", "services"), ("web", "drives")]
+    assert len(await found.changes(then - 38 * MINUTE, then, 500)) == 3, "the one before the window counts as before"
 
 
 def failed(name: str, ts: datetime, units: int) -> HostFinding:

@@ -201,7 +201,7 @@ async def test_a_job_that_half_failed_is_told_by_job_and_by_chunk(database: Data
     due = [c for c in await keeper.chunks("host_samples") if c.end <= NOW - database.retention.compress_after]
     jobs = (await database.view()).jobs
     policy = next(j for j in jobs if j.hypertable == "host_samples" and "Retention" not in j.name)
-    assert len(due) >= 4 and policy.last_error is None
+    assert len(due) >= 4
     before = await job(database, policy.name, "host_samples")
     async with other.driver() as holder:
         await holder.execute(f"LOCK TABLE {due[1].name} IN ACCESS EXCLUSIVE MODE")

@@ -116,11 +116,21 @@ def _owner_of(cluster: Path) -> pwd.struct_passwd | None:
     return account if account.pw_name in _ACCOUNTS and account.pw_uid != 0 else None
 
 
+def has_cluster(data_dir: Path) -> bool:
+    """Whether a database was made for this data folder; makes nothing itself."""
+    folder = _system_path(data_dir.absolute()) if os.geteuid() == 0 else data_dir
+    return (folder / "pgdata" / "PG_VERSION").is_file()
+
+
 def _system_home(data_dir: Path) -> Path:
     _root_folder(_SYSTEM_FOLDER)
+    return _root_folder(_system_path(data_dir), 0o711)
+
+
+def _system_path(data_dir: Path) -> Path:
     digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:10]
     name = "".join(c if c.isascii() and c.isalnum() else "-" for c in data_dir.name)[:20]
-    return _root_folder(_SYSTEM_FOLDER / f"{name}-{digest}", 0o711)
+    return _SYSTEM_FOLDER / f"{name}-{digest}"
 
 
 def _root_folder(folder: Path, mode: int = 0o755) -> Path:
