@@ -23,7 +23,7 @@ from core.storage.catalogue import read_chunks
 from core.storage.chunks import StorageChunks
 from core.storage.engine import Database
 from core.storage.partitions import ensure_partitions
-from core.storage.schema import HOST_SAMPLES, ROLLUPS, SAMPLE_TABLES, SYSTEM_COLUMNS
+from core.storage.schema import FRAME_TABLES, HOST_SAMPLES, ROLLUPS, SYSTEM_COLUMNS
 from core.storage.setup import initialise
 from tests.bench.figures import Figure
 from tests.storage import plain_server
@@ -33,7 +33,7 @@ NAME = "queries"
 DAY, MONTH = timedelta(days=1), timedelta(days=30)
 # A month of host 1 at 10 s with its four items; all hosts coarsely, and densely over the last half hour.
 _ITEMS = {"filesystem_samples": (0, 1), "disk_samples": (2,), "interface_samples": (3,)}
-_TABLES = ", ".join(f"'{table.name}'" for table in SAMPLE_TABLES)
+_TABLES = ", ".join(f"'{table.name}'" for table in FRAME_TABLES)
 
 
 def _lateral(columns: Iterable[str]) -> str:
@@ -127,7 +127,7 @@ async def load(database: Database, bare: asyncpg.Connection, size: Size, now: da
     )
     start, rows = now - size.span, 0
     if not database.timescale:
-        for table in SAMPLE_TABLES:
+        for table in FRAME_TABLES:
             await ensure_partitions(database, table.name, start, now + DAY)
     half_hour = now - timedelta(minutes=30)
     spans = (  # first and last host, from, to, seconds between two samples
@@ -153,7 +153,7 @@ async def load(database: Database, bare: asyncpg.Connection, size: Size, now: da
         if high > 1 and step > 10:
             continue  # items of host 1, and of all over the last half hour
         for table, places in _ITEMS.items():
-            columns = next(t.columns[3:] for t in SAMPLE_TABLES if t.name == table)
+            columns = next(t.columns[3:] for t in FRAME_TABLES if t.name == table)
             status = await bare.execute(
                 f"INSERT INTO {table} SELECT h, (h - 1) * 4 + i, {ts}, {', '.join(['100 + n % 100'] * len(columns))} "
                 f"{series}, unnest(ARRAY{list(places)}) i",
@@ -242,7 +242,7 @@ async def pane(url: str, size: Size) -> AsyncIterator[Figure]:
         start, hours = datetime.now(UTC) - timedelta(hours=size.chunks[-1] // 4 + 2), 0
         for chunks in size.chunks:
             wanted = chunks // 4
-            for table in SAMPLE_TABLES:
+            for table in FRAME_TABLES:
                 if not database.timescale:
                     await ensure_partitions(database, table.name, start, start + timedelta(hours=wanted - 1))
                 items = ", 1" if table.kind else ""
@@ -258,7 +258,7 @@ async def pane(url: str, size: Size) -> AsyncIterator[Figure]:
                 yield figure
             if database.timescale and chunks == size.chunks[-1]:
                 print(f"compressing {chunks} chunks", file=sys.stderr)
-                for table in SAMPLE_TABLES:
+                for table in FRAME_TABLES:
                     names = await bare.fetch(f"SELECT show_chunks('{table.name}', INTERVAL '2 hours')::text AS name")
                     for row in names:
                         await bare.execute(f"SELECT compress_chunk('{row['name']}')")
@@ -304,7 +304,7 @@ async def _pane(
         await bare.fetch(DETAILED)
         took["chunks_detailed_size"] = [(perf_counter() - begun) * 1000]
     view = await database.view()
-    assert len([c for c in view.chunks if c.hypertable in {t.name for t in SAMPLE_TABLES}]) >= chunks
+    assert len([c for c in view.chunks if c.hypertable in {t.name for t in FRAME_TABLES}]) >= chunks
     for figure in absolute(what, took, {"warm": "20 ms", "changed": "20 ms"}):
         yield figure
     most = chunks == size.chunks[-1]
@@ -335,7 +335,7 @@ async def _run(size: Size) -> list[Figure]:
             figures += [figure async for figure in reads(database, bare, size, now, "plain")]
             figures += await _sizes(bare, database)
             if database.timescale:
-                for table in SAMPLE_TABLES:
+                for table in FRAME_TABLES:
                     await bare.execute(f"SELECT compress_chunk(c) FROM show_chunks('{table.name}') c")
                 await bare.execute("ANALYZE")
                 figures += [figure async for figure in reads(database, bare, size, now, "compressed")]
@@ -350,7 +350,8 @@ async def _sizes(bare: asyncpg.Connection, database: Database) -> list[Figure]:
     """What a row costs on disk, raw and rolled up."""
     found = []
     view = await database.view()
-    for name in [table.name for table in SAMPLE_TABLES] + [rollup.name for rollup in ROLLUPS]:
+    rolled = [rollup.name for rollup in ROLLUPS if rollup.source in FRAME_TABLES]
+    for name in [*(table.name for table in FRAME_TABLES), *rolled]:
         total = next(t.total_bytes for t in view.hypertables if t.name == name)
         rows = await bare.fetchval(f"SELECT count(*) FROM {name}")
         found.append(Figure(NAME, f"a row of {name} on disk, indexes and all", (total or 0) / max(1, rows), "bytes"))

@@ -25,7 +25,7 @@ from core.models import FleetView, Host, HostPlot, HostState, HostView, Mark, Po
 from core.operations import Gate
 from core.ports import SystemClock
 from core.storage.engine import Database
-from core.storage.schema import SAMPLE_TABLES
+from core.storage.schema import FRAME_TABLES
 from tests.bench.figures import Figure
 from tests.bench.queries import FULL, LATERAL, MONTH, QUICK, Size, load, made
 from tests.console.fake_services import FakeServices
@@ -278,7 +278,7 @@ async def _run(size: Size) -> list[Figure]:
             await load(database, bare, size, now)
             figures = await _measured(database, bare, size, now, "plain")
             if database.timescale:
-                for table in SAMPLE_TABLES:
+                for table in FRAME_TABLES:
                     await bare.execute(f"SELECT compress_chunk(c) FROM show_chunks('{table.name}') c")
                 await bare.execute("ANALYZE")
                 figures += await _measured(database, bare, size, now, "compressed")
