@@ -34,6 +34,7 @@ SELECT current_setting('server_version') AS server, current_setting('server_vers
                      SELECT pg_catalog.to_regclass('public.' || name) AS oid, unnest(rights) AS wanted
                      FROM (VALUES ('hosts', ARRAY['INSERT', 'UPDATE']), ('items', ARRAY['INSERT', 'UPDATE']),
                                   ('host_samples', ARRAY['INSERT']), ('transitions', ARRAY['INSERT']),
+                                  ('container_samples', ARRAY['INSERT']), ('unit_samples', ARRAY['INSERT']),
                                   ('findings', ARRAY['INSERT']), ('alert_changes', ARRAY['INSERT']),
                                   ('alerts', ARRAY['INSERT', 'UPDATE']),
                                   ('audit', ARRAY['INSERT'])) AS v(name, rights)) w WHERE w.oid IS NOT NULL),
