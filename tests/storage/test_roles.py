@@ -60,7 +60,7 @@ from core.storage.upkeep import StorageUpkeep
 from tests.parts import need
 from tests.storage import plain_server
 from tests.storage.conftest import create_database, drop_database, jobs_stand_still, native_url, retention
-from tests.storage.made import NOW, count, sample, series
+from tests.storage.made import NOW, count, look, sample, series
 from tests.storage.plain_server import PASSWORD, PlainServer
 
 DAY = timedelta(days=1)
@@ -362,3 +362,13 @@ def test_names_are_quoted_and_a_superusers_rights_are_not_given_on() -> None:
             names_of(bad)
     with pytest.raises(ValidationError):
         render(replace(FACTS, database="x\nDROP"), "jw")
+
+
+async def test_a_writer_stores_looks_and_one_of_before_the_upgrade_may_only_look(world: World) -> None:
+    writer = await world.login("writer")
+    await Ingest(writer).items([look("host0")], fresh=True)
+    assert await count(world.owner, "container_samples") == 2 and await count(world.owner, "unit_samples") == 1
+    async with world.owner.driver() as raw:  # as an upgrade leaves it, until the script has run again
+        await raw.execute(f'REVOKE INSERT ON unit_samples FROM "{world.prefix}_writer"')
+    can = await writer.refresh_capability()
+    assert not can.may_write and "db roles" in can.why_no_write
