@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 
-_YOUNG = 5_000  # containers more than were let go: not the default's 700, nor so many that one look delays a key
+# Frames of hosts hold no cycles, frames of the screen some hundred a second. Each look goes over what came since the
+# last, which with a thousand hosts at 1 Hz is their whole latest frame: so looks are few, and the full one is rarest.
+_YOUNG, _MIDDLE, _ALL = 50_000, 5, 20
 
 
 def settle() -> None:
-    """Leave what is there now, which stays, out of every look, and look seldom: a full one stops the loop."""
+    """Leave what is there now, which stays, out of every look, and look seldom: each look stops the loop."""
     gc.freeze()
-    gc.set_threshold(_YOUNG, 3, 130)  # the middle often, while it is small; all of it as seldom as may be
+    gc.set_threshold(_YOUNG, _MIDDLE, _ALL)
     gc.enable()
