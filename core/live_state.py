@@ -159,8 +159,11 @@ class LiveState:
         if list(kept) != list(self._records):
             self._version += 1
 
-    def apply_sample(self, sample: HostSample, *, lag_s: float | None = None) -> None:
-        """Take a fresh sample; one older than what is held is history and changes nothing."""
+    def apply_sample(self, sample: HostSample, *, lag_s: float | None = None, disk_pct: float | None = None) -> None:
+        """Take a fresh sample; one older than what is held is history and changes nothing.
+
+        ``disk_pct`` is that of the sample's fullest filesystem, where it is known already.
+        """
         record = self._records.get(sample.host)
         if record is None or (record.sample is not None and sample.ts <= record.sample.ts):
             return
@@ -170,11 +173,13 @@ class LiveState:
             age = (sample.ts - record.filesystems_at).total_seconds()
             if age <= _SLOW_SECTIONS_KEPT_S:
                 sample = _with_filesystems(sample, record.sample.filesystems)
+        if disk_pct is None:
+            disk_pct = fullest(sample)
         record.sample = sample
         record.lag_s = lag_s
         record.failures, record.next_try = 0, None
         system = sample.system
-        figures = (system.cpu_pct, system.mem_pct, _net(sample), system.load1, fullest(sample), _busiest(sample))
+        figures = (system.cpu_pct, system.mem_pct, _net(sample), system.load1, disk_pct, _busiest(sample))
         record.recent.add(sample.ts, figures)
         self._touch(record)
 

@@ -11,6 +11,7 @@ import structlog
 
 from console.composition.alerting import Alerting
 from console.composition.demo import DemoWorld, demo_settings
+from console.composition.garbage import tidy
 from console.composition.held_inventory import HeldInventory
 from console.composition.hostreach import Reach
 from console.composition.inspecting import Choice, Extras, changed_extras, make_inspection
@@ -147,6 +148,7 @@ class Running:
             group.create_task(self._apart("storage", self.storage.run()), name="storage")
             group.create_task(self._apart("alerts", self.alerts.run()), name="alerts")
             group.create_task(self._pausing(), name="pausing")
+            group.create_task(tidy(), name="tidying")
             group.create_task(self._standing.measure(), name="measuring")
             group.create_task(self._accepting(), name="accepting")
             if not self.world:

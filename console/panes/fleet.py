@@ -159,7 +159,7 @@ class FleetPane(ListPane):
     @on(LineList.Moved)
     def _moved(self, event: LineList.Moved) -> None:
         event.stop()
-        self._draw_preview()
+        self.call_after_refresh(self._draw_preview)  # the cursor goes first, for keys come faster than previews
 
     @on(LineList.Opened)
     def _opened(self) -> None:

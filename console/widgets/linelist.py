@@ -204,16 +204,16 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         if self.size.height != self.region.height:
             return super().render_lines(crop)
         width, ready = self.region.width, self._ready
-        strips = [ready.get(y) or self._make_ready(y, width) for y in crop.line_range]
+        if wanted := [y for y in crop.line_range if y not in ready]:
+            filters, background = self.get_line_filters(), self.background_colors[1]
+            for y in wanted:
+                strip = self.render_line(y).adjust_cell_length(width, self.base)
+                for line_filter in filters:
+                    strip = strip.apply_filter(line_filter, background)
+                ready[y] = strip
+        strips = [ready[y] for y in crop.line_range]
         first, last = crop.column_span
         return strips if (first, last) == (0, width) else [strip.crop(first, last) for strip in strips]
-
-    def _make_ready(self, y: int, width: int) -> Strip:
-        strip = self.render_line(y).adjust_cell_length(width, self.base)
-        for line_filter in self.get_line_filters():
-            strip = strip.apply_filter(line_filter, self.background_colors[1])
-        self._ready[y] = strip
-        return strip
 
     def _fit_size(self) -> None:
         self.virtual_size = Size(self.size.width, len(self.rows) + int(self.HEADER))

@@ -195,7 +195,7 @@ class HostPoller:
         system = sample.system
         figures = (system.cpu_pct, system.mem_pct, fullest(sample), system.load1)
         context.sink.put(self._stored(sample))
-        context.live.apply_sample(sample, lag_s=lag)
+        context.live.apply_sample(sample, lag_s=lag, disk_pct=figures[2])
         poll_id = self._poll_id()
         state, reason, detail = self._assessor.assess(sample, figures[1], figures[2])
         if state is not self._state or reason is not self._reason or detail != self._detail:

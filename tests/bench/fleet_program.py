@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import SecretStr
 from structlog import configure, make_filtering_bound_logger
 
-from console.composition.garbage import settle
+from console.composition.garbage import settle, tidy
 from core.collectors.assemble import SampleAssembler
 from core.collectors.loop import loop_calls
 from core.config import DatabaseSettings, RetentionSettings, SSHSettings
@@ -105,7 +105,7 @@ class Program:
         self.bus.subscribe(LOUD, self.live.record_event, name="live-events", capacity=4096)
         await self.database.open()
         self.live.set_hosts(self.hosts)
-        writing = asyncio.create_task(self.writer.run())
+        writing, tidying = asyncio.create_task(self.writer.run()), asyncio.create_task(tidy())
         started = perf_counter()
         self.supervisor.set_hosts(self.hosts)
         self.supervisor.start()
@@ -120,6 +120,7 @@ class Program:
         await writing
         stats = self.writer.stats()
         await self.supervisor.stop(5.0)
+        tidying.cancel()
         await self.bus.stop()
         await self.database.close()
         left = {"sent": self.sent, "skipped": self.skipped, "taken": self.sink.taken}
