@@ -110,6 +110,7 @@ def told(hosts: int, found: dict[str, Any], *, judged: bool) -> list[Figure]:
         one("frames the simulator left out", found["skipped"], ""),
         one("frames sent", found["sent"], ""),
         one("samples stored", found["stored"], ""),
+        one("samples in the spool meanwhile, most", found["spooled_most"], ""),
         # At every size: a lost sample is a defect.
         Figure("fleet", f"{hosts} hosts: samples lost", found["sent"] - found["stored"], "", aim=0.0),
         one("rows of disks stored / of hosts", found["items"] / max(1, found["stored"]), "ratio"),
