@@ -89,7 +89,8 @@ class Alerting:
                 await self._read_rules()
             view = self._live.current()
             if self._role is PollerRole.POLLER:
-                self._engine.look(view, paused=self._paused())
+                for _ in self._engine.looking(view, paused=self._paused()):
+                    await asyncio.sleep(0)
                 # Not before it is known what stood already: an old alert must not be told anew.
                 if self._fresh or self._loaded or view.database.state in _NO_DATABASE:
                     self._tell(self._engine.steps())

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from time import perf_counter
 
-_EVERY_S, _MIDDLE = 2.0, 10  # each tenth look goes over what the nine before it left, too
+_EVERY_S, _SHARE = 2.0, 0.005  # of the time, where there is so much that a look takes long
+_MIDDLE = 10  # each tenth look goes over what the nine before it left, too
 _BY_COUNT = (200_000, 5, 20)  # where much is made at once
 
 
@@ -22,12 +24,13 @@ def settle() -> None:
 
 async def tidy() -> None:
     """Look by the clock until cancelled."""
-    before, turn = gc.get_threshold(), 0
+    before, turn, took_s = gc.get_threshold(), 0, 0.0
     gc.set_threshold(*_BY_COUNT)
     try:
         while True:
-            await asyncio.sleep(_EVERY_S)
-            turn += 1
+            await asyncio.sleep(max(_EVERY_S, took_s / _SHARE))
+            turn, began = turn + 1, perf_counter()
             gc.collect(0 if turn % _MIDDLE else 1)
+            took_s = perf_counter() - began
     finally:
         gc.set_threshold(*before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from core.alerts import program
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.ports import Clock
 
 _GAP_TIMES, _GAP_LEAST_S = 4.0, 60.0  # between two frames; more, and what lasted has not been seen to last
+_AT_ONCE = 50  # hosts, some milliseconds
 _LISTEN_S = 30.0
 _CLOCKS_S = 10.0
 _UP = (HostState.ONLINE, HostState.DEGRADED)
@@ -87,13 +88,20 @@ class AlertEngine:
 
     def look(self, view: FleetView, *, paused: bool = False) -> None:
         """Look at a view; ``paused``: nobody polls, so nothing can be said."""
+        for _ in self.looking(view, paused=paused):
+            pass
+
+    def looking(self, view: FleetView, *, paused: bool = False) -> Iterator[None]:
+        """Look at a view, and leave off after each few hosts for whoever must not wait for all of them."""
         wall = self._clock.now()
         if self._time.tick(self._clock.monotonic(), wall, paused=paused):
             for watch in (*self._watches.values(), self._program):
                 watch.begin_anew(self._time.now)
         if paused:
             return
-        for each in view.hosts:
+        for place, each in enumerate(view.hosts, 1):
+            if not place % _AT_ONCE:
+                yield
             watch = self._watches.get(each.host.name) or self._watch(each.host.name)
             if watch.view is not each:
                 self._read(watch, each)

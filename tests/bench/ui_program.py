@@ -279,13 +279,13 @@ class Frame(App[None]):
 
 
 def idle(job: dict[str, Any], _watch: Watch) -> App[Any]:
-    """Our console over a fleet where nothing changes; notes the CPU that it takes all the same."""
+    """Our console over a fleet where nothing changes but the ages; notes the CPU that it takes all the same."""
     services = Moving(job)
     app = JumpwatchApp(services)
     started = services.start
 
     async def resting() -> None:
-        await asyncio.sleep(4.0)
+        await asyncio.sleep(12.0)  # young ages count each second: a fleet at rest is past ten of them
         gc.collect()
         settle()
         wall, cpu = perf_counter(), process_time()
