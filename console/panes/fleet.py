@@ -37,6 +37,7 @@ from console.widgets.linesview import LinesView
 from core.models import PollerRole
 
 if TYPE_CHECKING:
+    from console.panes.host_preview import Preview
     from console.panes.query import Mistake
     from console.widgets.columns import TableData
     from core.models import FleetView, HostView
@@ -64,6 +65,7 @@ class FleetPane(ListPane):
         self._order = HostOrder()
         self._startup: tuple[str, ...] = ()
         self._preview: LinesView | None = None
+        self._drawn: Preview | None = None
         self._previewed: tuple[HostView | None, Hashable] = (None, None)  # the host there, what else is shown by
 
     def compose(self) -> ComposeResult:
@@ -150,11 +152,12 @@ class FleetPane(ListPane):
         if view is self._previewed[0] and shown == self._previewed[1]:
             return
         self._previewed = (view, shown)
-        from console.panes.host_preview import preview_lines
+        from console.panes.host_preview import Preview
         from console.panes.host_sheet import Sheet
 
         sheet = Sheet(preview.size.width, self.now, self.interval_s, self.utc, preview.palette)
-        preview.set_lines(preview_lines(self.selected, sheet, preview.size.height))
+        self._drawn = self._drawn or Preview()
+        preview.set_lines(self._drawn.lines(view, sheet, preview.size.height))
 
     @on(LineList.Moved)
     def _moved(self, event: LineList.Moved) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -15,6 +15,8 @@ from console.widgets.line import Line, fit
 from console.widgets.palette import palette_of
 
 if TYPE_CHECKING:
+    from textual.geometry import Region
+
     from console.widgets.palette import Palette
 
 Piece = tuple[str, Style | None]
@@ -25,7 +27,8 @@ class OneLine(Widget, can_focus=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._strip: Strip | None = None
+        self._strip: Strip | None = None  # as shown
+        self._next: Strip | None = None  # drawn by ``update_line``, to be shown
 
     @property
     def palette(self) -> Palette:
@@ -38,13 +41,24 @@ class OneLine(Widget, can_focus=False):
 
     def update_line(self) -> None:
         """Draw the line again if it differs from the one shown."""
-        if self._strip is None or self.draw(self.size.width).strip(self.size.width, self.rich_style) != self._strip:
+        strip = self._drawn()
+        if strip != self._strip:
             self.refresh()
+            self._next = strip
+
+    def refresh(self, *regions: Region, **more: bool) -> Self:
+        self._next = None
+        return super().refresh(*regions, **more)
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
-        self._strip = self.draw(width).strip(width, self.rich_style)
-        return self._strip
+        strip, self._next = self._next, None
+        if strip is None or strip.cell_length != self.size.width:
+            strip = self._drawn()
+        self._strip = strip
+        return strip
+
+    def _drawn(self) -> Strip:
+        return self.draw(self.size.width).strip(self.size.width, self.rich_style)
 
 
 class KeyHints(OneLine):
