@@ -119,7 +119,7 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         return self._base
 
     def notify_style_update(self) -> None:
-        self._base = None
+        self._base, self._ready = None, {}
         super().notify_style_update()
 
     def on_mount(self) -> None:
