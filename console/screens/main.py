@@ -26,6 +26,8 @@ from console.widgets.statusline import StatusLine
 from core.models import DatabaseState, PollerRole
 
 if TYPE_CHECKING:
+    from textual.events import DescendantFocus
+
     from console.messages import HostWanted, PaneLeft
     from console.services import ConsoleServices
     from console.widgets.bars import Piece
@@ -150,6 +152,12 @@ class MainScreen(TimeTravel, HostRequests, Comforts):
         pane.set_clock(self._utc)
         self.update_view(self.services.view)
         pane.focus_main()
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Keep the keyboard on the pane shown: a key pressed in haste may reach the one that was just left."""
+        pane = next((each for each in event.widget.ancestors_with_self if isinstance(each, Pane)), None)
+        if pane is not None and pane is not self.pane:
+            self.pane.focus_main()
 
     async def on_host_wanted(self, message: HostWanted) -> None:
         order = self.query_one(FleetPane).order

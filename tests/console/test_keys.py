@@ -98,6 +98,15 @@ async def test_random_keys_do_no_harm(share: int) -> None:
             await _back_home(walk, said)
 
 
+async def test_a_pane_left_in_haste_keeps_no_keyboard() -> None:
+    async with walking(SIZE, filled()) as walk:
+        await walk.press("8")
+        for key in ("q", "slash"):  # the second one reaches the pane that the first one leaves
+            walk.send(key)
+        await walk.settle()
+        await _back_home(walk, "8 q slash")
+
+
 async def test_the_program_can_be_left() -> None:
     async with walking(SIZE, Recorded()) as walk:
         await walk.press("q", "n", "q", "escape")
