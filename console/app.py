@@ -81,6 +81,12 @@ class JumpwatchApp(OutwardApp):
         if not waiting:
             self.post_message(ViewPosted(view))
 
+    def action_command_palette(self) -> None:
+        from console.screens.palette import CommandPalette
+
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette(id="--command-palette"))
+
     def on_view_posted(self, message: ViewPosted) -> None:
         view, self._newest = self._newest, None
         if view is not None and self.main.is_mounted:

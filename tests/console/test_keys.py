@@ -107,6 +107,16 @@ async def test_a_pane_left_in_haste_keeps_no_keyboard() -> None:
         await _back_home(walk, "8 q slash")
 
 
+async def test_a_page_of_the_palette_turned_in_haste_is_no_crash() -> None:
+    async with walking(SIZE, filled()) as walk:
+        for _ in range(5):
+            for key in ("ctrl+p", "pagedown", "T"):
+                walk.send(key)
+            await walk.settle()
+            assert walk.app._exception is None
+            await _back_home(walk, "ctrl+p pagedown T")
+
+
 async def test_the_program_can_be_left() -> None:
     async with walking(SIZE, Recorded()) as walk:
         await walk.press("q", "n", "q", "escape")
