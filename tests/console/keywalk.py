@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from textual.binding import ActiveBinding, Binding
+from textual.command import CommandPalette
 from textual.widgets import Input
 
 from console.screens.tabs import TABS, Tab
@@ -91,6 +92,8 @@ def effect(walk: Walk, before: dict[str, Any]) -> str:
 
 def _ours(thing: object) -> bool:
     """What is of Textual alone, such as the keys of a text field, is not for us to walk."""
+    if isinstance(thing, CommandPalette):  # its keys are Textual's own
+        return False
     return any(each.__module__.startswith("console.") for each in type(thing).__mro__)
 
 
