@@ -5,37 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 
 from core.collectors.hostacts import unit_look
-from core.collectors.loop import loop_calls
-from core.config import SSHSettings
-from core.events import EventBus
-from core.models import Host, LogFeed, LogSource
+from core.models import LogFeed, LogSource
 from core.operations.logs import follow
 from core.simulator.acting import played
 from core.simulator.fleet import build_fleet, local_spec
 from core.simulator.logs import follower
 from core.simulator.machine import Machine
 from core.simulator.units import nginx_is_down, nginx_lies
-from core.ssh.hostkeys import HostKeyReviews
-from core.ssh.pool import AsyncSSHFactory
 from tests.hostwork.bench import Bench
-from tests.hostwork.conftest import KeptSessions
-
-
-@pytest.fixture
-async def bench(fleet: list[Host], tmp_path: Path) -> AsyncIterator[Bench]:
-    factory = AsyncSSHFactory(
-        SSHSettings(config_file=tmp_path / "none"), HostKeyReviews(tmp_path / "known"), loop_calls(1 << 18)
-    )
-    reach = KeptSessions(factory, fleet)
-    async with EventBus() as bus:
-        yield Bench(bus, reach)
-    await reach.close()
 
 
 async def test_a_failed_unit_of_the_demo_is_restarted_and_runs(bench: Bench) -> None:

@@ -6,23 +6,17 @@ import asyncio
 import itertools
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncssh
 import pytest
 
-from core.collectors.loop import loop_calls
 from core.config import SSHSettings
-from core.events import EventBus
 from core.models import Host
 from core.simulator import files as demo_files
 from core.simulator.files import HOME, DemoFiles, DemoSftp
-from core.ssh.hostkeys import HostKeyReviews
-from core.ssh.pool import AsyncSSHFactory
 from core.ssh.shell import shell_argv
 from tests.hostwork.bench import Bench
-from tests.hostwork.conftest import KeptSessions
 from tests.simulator.client import connect
 
 
@@ -84,17 +78,6 @@ async def test_the_console_s_own_ssh_reaches_it(fleet: list[Host], tmp_path: Pat
         subprocess.run, argv, input=b"uptime\rexit 7\r", capture_output=True, timeout=20, check=False
     )
     assert done.returncode == 7 and b"load average" in done.stdout, done
-
-
-@pytest.fixture
-async def bench(fleet: list[Host], tmp_path: Path) -> AsyncIterator[Bench]:
-    factory = AsyncSSHFactory(
-        SSHSettings(config_file=tmp_path / "none"), HostKeyReviews(tmp_path / "known"), loop_calls(1 << 18)
-    )
-    reach = KeptSessions(factory, fleet)
-    async with EventBus() as bus:
-        yield Bench(bus, reach)
-    await reach.close()
 
 
 async def test_files_are_copied_there_and_back_as_the_console_does(bench: Bench, tmp_path: Path) -> None:
