@@ -30,7 +30,11 @@ from tests.console.snapshots.scenes import (
 from tests.console.walking import Recorded, walking
 
 # Screens that no key leads to.
-ELSEWHERE = {"MainScreen": "it holds the panes", "TooSmall": "test_screen makes the terminal small"}
+ELSEWHERE = {
+    "CommandPalette": "its picture is Textual's; test_command_line asks what it lists",
+    "MainScreen": "it holds the panes",
+    "TooSmall": "test_screen makes the terminal small",
+}
 
 FRAME = "│╭╰"
 UNFRAMED = dict.fromkeys(map(ord, "│╭╮╰╯─▁▂▃▄▅▆▇█"), " ")  # with the scrollbar's ends
