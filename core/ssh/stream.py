@@ -14,6 +14,7 @@ from core.exceptions import DataCollectionError, InfrastructureException, SSHCom
 from core.models import Reason
 from core.ports import FrameHandler
 from core.ssh.error_mapping import connection_error, printable
+from core.ssh.short_way import ShortWay
 
 _CLOSE_WAIT_S = 1.0
 _APART = timedelta(microseconds=1)
@@ -64,6 +65,7 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
         self._host, self._place = host, place
         self._heartbeat_s, self._first_frame_s = heartbeat_s, first_frame_s
         self._chan: asyncssh.SSHClientChannel[bytes] | None = None
+        self._short_way: ShortWay | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._closed = asyncio.Event()
@@ -82,9 +84,12 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
         if not chan.logger.isEnabledFor(DEBUG):
             for talker in (chan, chan.get_connection()):
                 setattr(talker, "log_received_packet", _unlogged)  # noqa: B010 - a method of the library's object
+            self._short_way = ShortWay(chan.get_connection(), chan)
 
     def session_started(self) -> None:
         assert self._chan is not None
+        if self._short_way is not None:
+            self._short_way.take()
         self._chan.write(self._remote.stdin)
         self._timer = self._loop.call_later(self._heartbeat_s, self._beat)
         self._deadline = self._loop.call_later(self._first_frame_s, self._no_frame)
@@ -119,6 +124,8 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timers()
+        if self._short_way is not None:
+            self._short_way.leave()
         if self._error is None and not self._closing and not (self._paced and self._exit == _AGAIN):
             self._error = self._ended(exc)
         self._on_pace(None)
