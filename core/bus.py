@@ -192,6 +192,15 @@ class EventBus(Generic[E]):
         else:
             self._publish(event)
 
+    def heard(self, kind: type[E]) -> bool:
+        """Tell whether anybody subscribes to a kind of event: one that nobody hears need not be made."""
+        route = self._routes.get(kind)
+        if route is None:
+            if not self.running:
+                return True  # to be told so by what emits
+            route = self._route(kind)
+        return bool(route.lanes)
+
     def _publish(self, event: E) -> None:
         self._spread()
         kind = type(event)

@@ -34,12 +34,12 @@ class Counted:
         self._interfaces.put(interfaces or (), self._row, io.WIDTH * len(disks or ()), net.WIDTH)
         self._row = []
 
-    def take(self, layout: Layout, ints: Sequence[int], seconds: float | None) -> Rates:
+    def take(self, layout: Layout, ints: list[int], seconds: float | None) -> Rates:
         """Return the rates since the last frame, ``seconds`` ago."""
         disks, interfaces = layout.disks or (), layout.interfaces or ()
         middle = ITEMS + io.WIDTH * len(disks)
         end = middle + net.WIDTH * len(interfaces)
-        row, before = list(ints[ITEMS:end]), self._row
+        row, before = ints[ITEMS:end], self._row
         if before and seconds and self._names == (layout.disks, layout.interfaces):
             grown = list(map(sub, row, before))
             if min(grown) >= 0:

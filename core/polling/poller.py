@@ -200,7 +200,8 @@ class HostPoller:
         state, reason, detail = self._assessor.assess(sample, figures[1], figures[2])
         if state is not self._state or reason is not self._reason or detail != self._detail:
             self._change(state, reason, detail, poll_id)
-        context.bus.emit_nowait(HostPolled.of_sample(self.host.name, poll_id, sample.seq, figures, lag))
+        if context.bus.heard(HostPolled):
+            context.bus.emit_nowait(HostPolled.of_sample(self.host.name, poll_id, sample.seq, figures, lag))
 
     def _stored(self, sample: HostSample) -> HostSample:
         """What the database gets: the host's row from every frame, rows of its items every ten seconds."""

@@ -13,6 +13,7 @@ from struct import Struct
 from typing import Any
 
 import asyncssh
+from asyncssh.connection import SSHConnection
 from asyncssh.encryption import GCMEncryption
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -29,7 +30,7 @@ class ShortWay:
 
     __slots__ = ("_aead", "_channel", "_connection", "_encryption", "_from_header")
 
-    def __init__(self, connection: asyncssh.SSHClientConnection, channel: asyncssh.SSHClientChannel[bytes]) -> None:
+    def __init__(self, connection: SSHConnection, channel: asyncssh.SSHClientChannel[bytes]) -> None:
         self._connection: Any = connection
         self._channel: Any = channel
         self._from_header: Any = None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
+
+import orjson
 
 from core.models import (
     ContainerUse,
@@ -27,16 +30,18 @@ from core.storage.finding_body import finding_from, pack_body
 
 Record = HostSample | ItemSample | Transition | HostFinding
 SAMPLES = (HostSample, ItemSample)  # the records that are counted where they are kept, stored or lost
-_SYSTEM = tuple(field.name for field in fields(SystemFigures))
-_FILESYSTEM = tuple(field.name for field in fields(FilesystemFigures))
-_DISK = tuple(field.name for field in fields(DiskFigures))
-_INTERFACE = tuple(field.name for field in fields(InterfaceFigures))
-_CONTAINER = tuple(field.name for field in fields(ContainerUse))
-_UNIT = tuple(field.name for field in fields(UnitUse))
+
+
+def _columns(kind: type) -> Callable[[Any], tuple[Any, ...]]:
+    return attrgetter(*(field.name for field in fields(kind)))
+
+
+_SYSTEM, _FILESYSTEM, _DISK = _columns(SystemFigures), _columns(FilesystemFigures), _columns(DiskFigures)
+_INTERFACE, _CONTAINER, _UNIT = _columns(InterfaceFigures), _columns(ContainerUse), _columns(UnitUse)
 
 
 def encode(record: Record) -> bytes:
-    """Return the record's payload."""
+    """Return the record's payload; a figure that is infinite or no number is unknown in it."""
     if isinstance(record, Transition):
         flat: list[Any] = [
             "t", record.host, record.ts.timestamp(), record.old.value, record.new.value, record.reason.value,
@@ -55,15 +60,18 @@ def encode(record: Record) -> bytes:
     else:
         flat = [
             "s", record.host, record.ts.timestamp(), record.seq, record.boot_id, record.uptime_s,
-            record.host_clock and record.host_clock.timestamp(), [getattr(record.system, n) for n in _SYSTEM],
+            record.host_clock and record.host_clock.timestamp(), _SYSTEM(record.system),
             _pack(record.filesystems, _FILESYSTEM), _pack(record.disks, _DISK), _pack(record.interfaces, _INTERFACE),
-            {name: status.value for name, status in record.sections.items()}, record.interval_s,
+            dict(record.sections), record.interval_s,
         ]  # fmt: skip
-    return json.dumps(flat, separators=(",", ":")).encode()
+    try:
+        return orjson.dumps(flat)
+    except TypeError:  # half a surrogate pair in a name, a number over 64 bits: what it refuses must not be lost
+        return json.dumps(flat, separators=(",", ":")).encode()
 
 
-def _pack(things: Sequence[Any] | None, names: tuple[str, ...]) -> list[list[Any]] | None:
-    return None if things is None else [[getattr(thing, name) for name in names] for thing in things]
+def _pack(things: Sequence[Any] | None, columns: Callable[[Any], tuple[Any, ...]]) -> list[tuple[Any, ...]] | None:
+    return None if things is None else list(map(columns, things))
 
 
 def is_sample(payload: bytes) -> bool:
@@ -73,7 +81,10 @@ def is_sample(payload: bytes) -> bool:
 
 def decode(payload: bytes) -> Record:
     """Return the record of a payload; ValueError, KeyError or TypeError where it is none."""
-    flat = json.loads(payload)
+    try:
+        flat = orjson.loads(payload)
+    except ValueError:
+        flat = json.loads(payload)
     if flat[0] == "t":
         _, host, ts, old, new, reason, detail = flat
         return Transition(host, _time(ts), HostState(old), HostState(new), Reason(reason), detail)

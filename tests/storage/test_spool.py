@@ -38,12 +38,19 @@ def drain(made: Spool) -> list[Record]:
     [
         sample(ts=now()),
         sample(ts=now(), filesystems=None, disks=(), interfaces=None, host_clock=None, sections={}, boot_id=None),
-        replace(sample(ts=now()), system=replace(sample().system, cpu_pct=float("inf"), load1=None)),
+        replace(sample(ts=now()), system=replace(sample().system, mem_total=1 << 70, load1=None)),
         Transition("web1", now(), HostState.ONLINE, HostState.OFFLINE, Reason.ROUTE, "no route to 10.0.0.1 …"),
+        Transition("web\udc801", now(), HostState.ONLINE, HostState.OFFLINE, Reason.ROUTE, "half a pair: \ud83d"),
     ],
 )
 def test_a_record_comes_back_as_it_was(record: Record) -> None:
     assert decode(encode(record)) == record
+
+
+def test_what_is_no_number_comes_back_as_unknown() -> None:
+    system = replace(sample().system, cpu_pct=float("inf"), load1=float("nan"))
+    found = decode(encode(replace(sample(ts=now()), system=system)))
+    assert isinstance(found, HostSample) and found.system == replace(system, cpu_pct=None, load1=None)
 
 
 def test_records_come_back_in_order_and_once(tmp_path: Path) -> None:
