@@ -1,4 +1,4 @@
-"""What every test run shares: as root, the embedded servers' folders that it made are gone after it."""
+"""What every test run shares: its databases, one server a worker; as root, its servers' folders are gone after it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+
+from tests.storage.databases import (
+    blank,
+    database,
+    embedded_server,
+    embedded_template,
+    engine_cache,
+    other,
+    wasm_server,
+)
+
+__all__ = ["blank", "database", "embedded_server", "embedded_template", "engine_cache", "other", "wasm_server"]
 
 _ROOTS_FOLDER = Path("/var/lib/jumpwatch")  # where root's embedded servers keep their data
 _before: set[str] = set()

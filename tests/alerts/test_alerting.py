@@ -31,9 +31,7 @@ from core.models import PollerRole as Role
 from core.ports import SystemClock
 from core.storage import alerts as stored
 from core.storage.engine import Database
-from tests.storage.conftest import blank, database, embedded_server, embedded_template, wasm_server
 
-__all__ = ["blank", "database", "embedded_server", "embedded_template", "wasm_server"]
 KEY = "drive-failing\tnas\t/dev/sda"
 
 

@@ -27,7 +27,7 @@ from core.storage.schema import FRAME_TABLES, HOST_SAMPLES, ROLLUPS, SYSTEM_COLU
 from core.storage.setup import initialise
 from tests.bench.figures import Figure
 from tests.storage import plain_server
-from tests.storage.conftest import create_database, drop_database, jobs_stand_still
+from tests.storage.databases import create_database, drop_database, jobs_stand_still
 
 NAME = "queries"
 DAY, MONTH = timedelta(days=1), timedelta(days=30)

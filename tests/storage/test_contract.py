@@ -32,7 +32,7 @@ from core.storage.schema import ROLLUPS, SAMPLE_TABLES, metadata
 from core.storage.servers import ServerAddress
 from core.storage.setup import initialise
 from core.storage.steps import StepState
-from tests.storage.conftest import ROOT
+from tests.storage.databases import ROOT
 from tests.storage.made import NOW, count, sample, series, with_looks
 
 DAY = timedelta(days=1)

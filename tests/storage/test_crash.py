@@ -27,7 +27,7 @@ from core.storage.setup import initialise
 from core.storage.writer import BatchWriter
 from tests.parts import need
 from tests.storage import plain_server
-from tests.storage.conftest import retention
+from tests.storage.databases import retention
 from tests.storage.made import sample
 from tests.storage.plain_server import PlainServer
 

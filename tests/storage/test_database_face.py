@@ -30,7 +30,7 @@ from core.storage.history import write_history
 from core.storage.schema import ROLLUPS, SAMPLE_TABLES, metadata
 from tests.parts import need
 from tests.storage import plain_server
-from tests.storage.conftest import jobs_stand_still
+from tests.storage.databases import jobs_stand_still
 from tests.storage.made import series
 
 

@@ -29,7 +29,7 @@ from core.storage.revisions import HEAD, KNOWN
 from core.storage.schema import ROLLUPS, SAMPLE_TABLES
 from core.storage.servers import ServerAddress
 from core.storage.steps import StepState
-from tests.storage.conftest import ROOT, jobs_stand_still
+from tests.storage.databases import ROOT, jobs_stand_still
 from tests.storage.made import NOW, count, look, series
 
 FIRST_IN = {"container_samples": "0005", "unit_samples": "0005"}  # else there from the start

@@ -17,7 +17,7 @@ from core.storage.engine import Database
 from core.storage.setup import initialise
 from tests.parts import need
 from tests.storage import plain_server
-from tests.storage.conftest import ROOT, retention
+from tests.storage.databases import ROOT, retention
 from tests.storage.plain_server import PASSWORD, PlainServer
 from tests.storage.test_transfer import fill
 

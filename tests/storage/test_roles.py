@@ -59,7 +59,7 @@ from core.storage.setup import initialise
 from core.storage.upkeep import StorageUpkeep
 from tests.parts import need
 from tests.storage import plain_server
-from tests.storage.conftest import create_database, drop_database, jobs_stand_still, native_url, retention
+from tests.storage.databases import create_database, drop_database, jobs_stand_still, native_url, retention
 from tests.storage.made import NOW, count, look, sample, series
 from tests.storage.plain_server import PASSWORD, PlainServer
 

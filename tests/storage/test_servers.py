@@ -329,25 +329,18 @@ def test_anothers_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 # ---- WebAssembly
 
 
-@pytest.fixture(scope="module")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    missing = wasm_missing()
-    need("Node.js and npm", missing is None, str(missing))
-    cache = tmp_path_factory.mktemp("wasm-cache")
-    try:
-        asyncio.run(npm.ensure_installed(cache, quiet))
-    except ConfigurationError as error:
-        need("the TimescaleDB engine from npm", False, str(error))
-    return cache
+@pytest.fixture
+def cache_dir(engine_cache: Path) -> Path:
+    return engine_cache
 
 
 @pytest.fixture(scope="module")
-def made_data(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_data(engine_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder made once: the cold start takes seconds."""
     data = tmp_path_factory.mktemp("made") / "demo"
 
     async def make() -> None:
-        server = WasmServer(data, cache_dir)
+        server = WasmServer(data, engine_cache)
         said: list[str] = []
         await connect_and_close(await server.start(said.append))
         assert any("Creating" in line for line in said)

@@ -40,7 +40,7 @@ from core.storage.schema import ROLLUPS, SAMPLE_TABLES, metadata
 from core.storage.servers import ServerAddress
 from core.storage.setup import initialise
 from core.storage.transfer import TransferReport, transfer
-from tests.storage.conftest import ROOT, fresh, jobs_stand_still
+from tests.storage.databases import ROOT, fresh, jobs_stand_still
 from tests.storage.made import NOW, count, sample, series, with_looks
 
 DAY = timedelta(days=1)

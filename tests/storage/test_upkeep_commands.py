@@ -16,7 +16,7 @@ import pytest
 from console import cli
 from core.storage.servers import ServerAddress
 from tests.parts import kept_logging
-from tests.storage.conftest import address_of, apart, create_database, drop_database
+from tests.storage.databases import address_of, apart, create_database, drop_database
 
 Command = Callable[..., tuple[int, str, str]]
 

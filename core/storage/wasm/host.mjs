@@ -83,17 +83,37 @@ let stopping = false
 class EngineCrash extends Error {}
 
 const cluster = path.join(args.data, 'pgdata')
+const template = path.join(args.modules, 'cluster-1') // the number changes with what an empty cluster has in it
 const open = (dataDir, owner) => PGlite.create({ dataDir, extensions: { timescaledb }, ...owner })
 
 async function createCluster() {
   // Made under another name and renamed when whole, so that a start cut short leaves nothing half made behind.
   const draft = `${cluster}.new`
   fs.rmSync(draft, { recursive: true, force: true })
-  const first = await open(draft, {})
-  await first.exec(`CREATE ROLE ${NAME} SUPERUSER LOGIN`)
-  await first.exec(`CREATE DATABASE ${NAME} OWNER ${NAME}`)
-  await first.close()
+  if (fs.existsSync(template)) fs.cpSync(template, draft, { recursive: true })
+  else {
+    const first = await open(draft, {})
+    await first.exec(`CREATE ROLE ${NAME} SUPERUSER LOGIN`)
+    await first.exec(`CREATE DATABASE ${NAME} OWNER ${NAME}`)
+    await first.close()
+    const second = await open(draft, { username: NAME, database: NAME })
+    await second.exec('CREATE EXTENSION timescaledb')
+    await second.close()
+    keepTemplate(draft)
+  }
   fs.renameSync(draft, cluster)
+}
+
+// Making a cluster takes most of a start: an empty one is kept beside the engine, and copied from then on.
+function keepTemplate(made) {
+  const copy = `${template}.${process.pid}`
+  try {
+    fs.cpSync(made, copy, { recursive: true })
+    fs.renameSync(copy, template)
+  } catch (error) { // another one was first, the disk is full, the folder is not ours: the next start makes its own
+    log(`no cluster is kept for the next start: ${error?.message ?? error}`)
+    fs.rmSync(copy, { recursive: true, force: true })
+  }
 }
 
 async function openEngine() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import secrets
@@ -21,7 +22,7 @@ from pydantic import SecretStr
 
 from core.config import DatabaseSettings, RetentionSettings
 from core.storage.engine import Database
-from core.storage.servers import EmbeddedServer, ServerAddress, wasm_missing
+from core.storage.servers import EmbeddedServer, ServerAddress, WasmServer, wasm_missing
 from core.storage.setup import initialise
 from tests.parts import need
 
@@ -109,13 +110,32 @@ def embedded_template(embedded_server: ServerAddress) -> str:
 
 
 @pytest.fixture(scope="session")
-def wasm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerAddress]:
-    """One TimescaleDB in WebAssembly for the run."""
+def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache folder with the WebAssembly engine and an empty cluster for it, made once for all workers."""
     missing = wasm_missing()
     need("TimescaleDB in WebAssembly", missing is None, missing or "")
-    folder = tmp_path_factory.mktemp("wasm")
+    run = tmp_path_factory.getbasetemp()
+    cache = (run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "engine"
+    cache.mkdir(mode=0o700, exist_ok=True)
+    with (cache / "first").open("a+") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        if not first.tell():
+            server = WasmServer(tmp_path_factory.mktemp("first") / "data", cache)
+
+            async def start_and_stop() -> None:
+                await server.start(lambda text: None)
+                await server.stop()
+
+            apart(start_and_stop)
+            first.write("made")
+    return cache
+
+
+@pytest.fixture(scope="session")
+def wasm_server(engine_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerAddress]:
+    """One TimescaleDB in WebAssembly for the run."""
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder / "data"), str(folder / "cache")],
+        [sys.executable, "-c", HOLDER, str(tmp_path_factory.mktemp("wasm") / "data"), str(engine_cache)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
