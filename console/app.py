@@ -88,8 +88,10 @@ class JumpwatchApp(OutwardApp):
             self.push_screen(CommandPalette(id="--command-palette"))
 
     def on_view_posted(self, message: ViewPosted) -> None:
-        view, self._newest = self._newest, None
-        if view is not None and self.main.is_mounted:
+        if not self.main.is_mounted:  # covered from the start: the view waits, it may be the only one
+            self.set_timer(0.05, lambda: self.post_message(ViewPosted(message.view)))
+        elif (view := self._newest) is not None:
+            self._newest = None
             self.main.update_view(view)
             for screen in self.screen_stack[1:]:
                 if isinstance(screen, Cover):
