@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from console.commands.hosts import picked
 from console.commands.output import print_json, print_table, say
 from console.commands.setup import settings_from
-from core.exceptions import ValidationError
+from core.exceptions import InfrastructureException, ValidationError
 from core.inventory import Inventory
 from core.inventory.disk import user_path, write_text
 from core.inventory.export import export_hosts
@@ -20,6 +20,8 @@ from core.inventory.merge import plan_import
 from core.inventory.reading import MAX_IMPORT_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.inventory.merge import ImportPlan
     from core.inventory.reading import Reading
 
@@ -45,7 +47,21 @@ def import_(args: argparse.Namespace) -> int:
     if not reading.found:
         say("the file names no host that can be watched")
         return 1
+    if reading.format == "ssh_config" and not _read_for_logins(reading.files, settings.ssh.config_file):
+        say(
+            f"only names are taken from an ssh_config: for addresses, users and keys {settings.ssh.config_file} is read, "
+            f"which does not include this file; include it there, or set JUMPWATCH_SSH_CONFIG_FILE to it"
+        )
     return 0
+
+
+def _read_for_logins(files: Sequence[Path], config: Path) -> bool:
+    """Tell whether the ssh_config that is read at every login has these files in it."""
+    try:
+        known = {path.resolve() for path in read_hosts(config, "ssh_config").files}
+    except InfrastructureException:  # missing, or not to be read
+        known = set()
+    return all(path.resolve() in known for path in files)
 
 
 def _planned(inventory: Inventory, reading: Reading, args: argparse.Namespace) -> ImportPlan:
