@@ -49,8 +49,8 @@ def import_(args: argparse.Namespace) -> int:
         return 1
     if reading.format == "ssh_config" and not _read_for_logins(reading.files, settings.ssh.config_file):
         say(
-            f"only names are taken from an ssh_config: for addresses, users and keys {settings.ssh.config_file} is read, "
-            f"which does not include this file; include it there, or set JUMPWATCH_SSH_CONFIG_FILE to it"
+            f"only names are taken from an ssh_config: addresses, users and keys are read from {settings.ssh.config_file}, "
+            "which does not include this file; include it there, or set JUMPWATCH_SSH_CONFIG_FILE to it"
         )
     return 0
 
