@@ -192,7 +192,7 @@ def test_import_reports_and_the_dry_run_changes_nothing(shell: Shell) -> None:
     assert "is a pattern" in done.stdout
     assert "0 hosts added, 0 changed, 2 as they were" in shell.run("hosts", "import").stderr
     assert "cannot be read" in shell.run("hosts", "import", str(shell.home / "none"), expect=2).stderr
-    assert "only names" not in done.stderr
+    assert "gives only names" not in done.stderr
     (shell.home / "elsewhere").write_text("Host far\n HostName 192.0.2.9\n")
     assert "set JUMPWATCH_SSH_CONFIG_FILE" in shell.run("hosts", "import", str(shell.home / "elsewhere")).stderr
 

@@ -49,7 +49,7 @@ def import_(args: argparse.Namespace) -> int:
         return 1
     if reading.format == "ssh_config" and not _read_for_logins(reading.files, settings.ssh.config_file):
         say(
-            f"only names are taken from an ssh_config: addresses, users and keys are read from {settings.ssh.config_file}, "
+            f"an ssh_config gives only names: addresses, users and keys are read from {settings.ssh.config_file}, "
             "which does not include this file; include it there, or set JUMPWATCH_SSH_CONFIG_FILE to it"
         )
     return 0
