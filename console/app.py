@@ -118,7 +118,6 @@ class JumpwatchApp(OutwardApp):
     def on_app_blur(self) -> None:
         self.main.looked_away()
 
-    # Quitting.
     def action_leave(self) -> None:
         """Ask before quitting; say what stops with it."""
         from console.screens.dialogs import QuitDialog

@@ -53,14 +53,14 @@ async def between(server: RealSshd, change: Change) -> AsyncIterator[int]:
 
 
 class Watched(ShortWay):
-    """Counts the pieces that go the short way, and those that asyncssh is left with."""
+    """Counts the bytes that go the short way, and those that asyncssh is left with."""
 
     short = long = renewed = 0
 
     def _packets(self, data: bytes) -> int:
         done = super()._packets(data)
-        Watched.short += bool(done)
-        Watched.long += done < len(data)
+        Watched.short += done
+        Watched.long += len(data) - done
         return done
 
     def _renew(self, encryption: object) -> None:
@@ -73,6 +73,16 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     Watched.short = Watched.long = Watched.renewed = 0
     monkeypatch.setattr("core.ssh.stream.ShortWay", Watched)
     yield
+
+
+@contextlib.asynccontextmanager
+async def connected(make_factory: MakeFactory, host: Host) -> AsyncIterator[AsyncSSHSession]:
+    """A session that is closed at the end."""
+    session = await make_factory().connect(host)
+    try:
+        yield session
+    finally:
+        await session.close()
 
 
 async def follow(session: AsyncSSHSession, count: int, beside: Callable[[], Any] | None = None) -> list[int]:
@@ -106,14 +116,11 @@ def in_order(numbers: list[int]) -> bool:
 
 
 async def test_frames_take_the_short_way(sshd: RealSshd, make_factory: MakeFactory) -> None:
-    session = await make_factory().connect(sshd.host())
-    try:
+    async with connected(make_factory, sshd.host()) as session:
         assert in_order(await follow(session, 40))
         assert Watched.short > 2 * Watched.long
         assert "data_received" not in vars(session._connection)  # left with the stream
         assert in_order(await follow(session, 3))  # and taken again with the next
-    finally:
-        await session.close()
 
 
 @pytest.mark.parametrize(
@@ -125,12 +132,8 @@ async def test_frames_take_the_short_way(sshd: RealSshd, make_factory: MakeFacto
     ],
 )
 async def test_bytes_in_pieces(sshd: RealSshd, make_factory: MakeFactory, change: Change) -> None:
-    async with between(sshd, change) as port:
-        session = await make_factory().connect(sshd.host(port=port))
-        try:
-            assert in_order(await follow(session, 10))
-        finally:
-            await session.close()
+    async with between(sshd, change) as port, connected(make_factory, sshd.host(port=port)) as session:
+        assert in_order(await follow(session, 10))
 
 
 async def test_packets_glued_together(sshd: RealSshd, make_factory: MakeFactory) -> None:
@@ -146,12 +149,8 @@ async def test_packets_glued_together(sshd: RealSshd, make_factory: MakeFactory)
         glued, held[:] = b"".join(held), []
         return [glued]
 
-    async with between(sshd, glue) as port:
-        session = await make_factory().connect(sshd.host(port=port))
-        try:
-            assert in_order(await follow(session, 60))
-        finally:
-            await session.close()
+    async with between(sshd, glue) as port, connected(make_factory, sshd.host(port=port)) as session:
+        assert in_order(await follow(session, 60))
 
 
 async def test_a_changed_byte_ends_the_connection(sshd: RealSshd, make_factory: MakeFactory) -> None:
@@ -162,20 +161,15 @@ async def test_a_changed_byte_ends_the_connection(sshd: RealSshd, make_factory: 
         said += len(data)
         return [data[:-20] + bytes([data[-20] ^ 1]) + data[-19:] if said > 30_000 and len(data) > 100 else data]
 
-    async with between(sshd, spoil) as port:
-        session = await make_factory().connect(sshd.host(port=port))
-        try:
-            with pytest.raises(SSHConnectionError, match=r"(?i)mac"):
-                await follow(session, 10_000)
-            assert Watched.short
-        finally:
-            await session.close()
+    async with between(sshd, spoil) as port, connected(make_factory, sshd.host(port=port)) as session:
+        with pytest.raises(SSHConnectionError, match=r"(?i)mac"):
+            await follow(session, 10_000)
+        assert Watched.short
 
 
 async def test_new_keys_and_commands_in_the_middle(tmp_path: Path, make_factory: MakeFactory) -> None:
     with running(tmp_path / "sshd", config=["RekeyLimit 256K"]) as server:
-        session = await make_factory().connect(server.host())
-        try:
+        async with connected(make_factory, server.host()) as session:
 
             async def beside() -> None:
                 for number in range(10):
@@ -184,19 +178,14 @@ async def test_new_keys_and_commands_in_the_middle(tmp_path: Path, make_factory:
 
             assert in_order(await follow(session, 80, beside))
             assert Watched.renewed > 2 and Watched.short and Watched.long
-        finally:
-            await session.close()
 
 
 @pytest.mark.parametrize("cipher", ["aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes128-ctr"])
 async def test_other_ciphers(tmp_path: Path, make_factory: MakeFactory, cipher: str) -> None:
     with running(tmp_path / "sshd", config=[f"Ciphers {cipher}"]) as server:
-        session = await make_factory().connect(server.host())
-        try:
+        async with connected(make_factory, server.host()) as session:
             assert in_order(await follow(session, 10))
             assert bool(Watched.short) is ("gcm" in cipher)
-        finally:
-            await session.close()
 
 
 async def test_behind_a_jump_host(tmp_path: Path, make_factory: MakeFactory) -> None:
@@ -208,9 +197,6 @@ async def test_behind_a_jump_host(tmp_path: Path, make_factory: MakeFactory) -> 
         )
         with jump.known_hosts.open("a") as known:
             known.write(inner.known_hosts.read_text())
-        session = await make_factory().connect(Host("inner"))
-        try:
+        async with connected(make_factory, Host("inner")) as session:
             assert in_order(await follow(session, 20))
-            assert Watched.short > 10
-        finally:
-            await session.close()
+            assert Watched.short > Watched.long
