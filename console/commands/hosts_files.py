@@ -47,7 +47,7 @@ def import_(args: argparse.Namespace) -> int:
     if not reading.found:
         say("the file names no host that can be watched")
         return 1
-    if reading.format == "ssh_config" and not _read_for_logins(reading.files, settings.ssh.config_file):
+    if args.file and reading.format == "ssh_config" and not _read_for_logins(reading.files, settings.ssh.config_file):
         say(
             f"an ssh_config gives only names: addresses, users and keys are read from {settings.ssh.config_file}, "
             "which does not include this file; include it there, or set JUMPWATCH_SSH_CONFIG_FILE to it"
