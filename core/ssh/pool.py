@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import asyncssh
 
 from core.config import SSHSettings
-from core.exceptions import InfrastructureException, SSHAuthenticationError, SSHHostKeyError, SSHTimeoutError
+from core.exceptions import SSHAuthenticationError, SSHHostKeyError, SSHTimeoutError
 from core.models import Host, Reason
 from core.ssh import sshfp
 from core.ssh.client import HandshakeClient, Stage
 from core.ssh.error_mapping import connection_error, map_error, printable, timeout_error
+from core.ssh.gather import Gather
 from core.ssh.hostkeys import HostKeyReviews
-from core.ssh.known_hosts import DEFAULT_PORT, Trust, pattern
+from core.ssh.jumps import Jump, JumpHosts
+from core.ssh.known_hosts import Trust, pattern
 from core.ssh.login import Login
 from core.ssh.options import Resolved, Sources, Target, algorithms, allowed_authorities, resolve, too_weak
 from core.ssh.proxy import ProxyCommand, start_proxy
@@ -28,18 +30,6 @@ from core.ssh.stream import LoopMaker
 HEARTBEAT_S = 5.0
 _PER_SERVER = 6  # logins under way; sshd begins to drop them at ten by default (MaxStartups), and others log in too
 _KNOCK_S = 3.0
-_CLOSE_WAIT_S = 2.0
-_Chain = tuple[tuple[Target, ...], ...]
-
-
-@dataclass(slots=True)
-class _Jump:
-    """A connection to a jump host and how many connections run through it."""
-
-    connection: asyncssh.SSHClientConnection | None = None
-    attempt: asyncio.Future[InfrastructureException | None] | None = None
-    users: int = 0
-    through: _Jump | None = None
 
 
 class AsyncSSHFactory:
@@ -64,7 +54,10 @@ class AsyncSSHFactory:
         self._doubtful = asyncio.Semaphore(max(1, settings.connect_limit // 2))
         self._places: dict[str, tuple[str, int]] = {}  # of hosts that are reached without a detour
         self._gates: dict[tuple[str, int | None], asyncio.Semaphore] = {}
-        self._jumps: dict[tuple[Target, ...], _Jump] = {}
+        self._jumps = JumpHosts(
+            self._resolve, self._open, limit_s=settings.connect_timeout_s + settings.login_timeout_s
+        )
+        self._gather = Gather()
 
     async def connect(self, host: Host) -> AsyncSSHSession:
         """Connect and log in; raises the SSH family or ConfigurationError, SSHHostKeyError after queueing the key."""
@@ -74,11 +67,11 @@ class AsyncSSHFactory:
             resolved = await self._resolve(target, host.name)
             if not resolved.jumps and not resolved.config.proxy:
                 self._places[host.name] = resolved.host, resolved.port
-            jump = await self._first_jump(resolved, host.name) if resolved.jumps else None
+            jump = await self._jumps.take(resolved, host.name)
             try:
                 connection = await self._open(resolved, host.name, jump)
             except BaseException:
-                await self._release(jump)
+                await self._jumps.release(jump)
                 raise
         return AsyncSSHSession(
             connection,
@@ -86,9 +79,10 @@ class AsyncSSHFactory:
             place=pattern(resolved.host, resolved.port),
             heartbeat_s=self._heartbeat_s,
             loops=self._loops,
+            gather=self._gather,
             first_frame_s=settings.login_timeout_s,
             keepalive_s=settings.keepalive_interval_s,
-            release=partial(self._release, jump),
+            release=partial(self._jumps.release, jump),
         )
 
     async def answers(self, host: Host) -> bool:
@@ -125,7 +119,7 @@ class AsyncSSHFactory:
         except (ValueError, OSError, asyncssh.Error) as exc:
             raise map_error(exc, target.name, hostname=hostname, greeted=False) from None
 
-    async def _open(self, resolved: Resolved, hostname: str, jump: _Jump | None) -> asyncssh.SSHClientConnection:
+    async def _open(self, resolved: Resolved, hostname: str, jump: Jump | None) -> asyncssh.SSHClientConnection:
         """Open one connection, directly or through a jump host; every error comes out as ours."""
         if (asked := self._secrets.waiting(hostname, resolved.place)) is not None:
             raise asked
@@ -162,7 +156,7 @@ class AsyncSSHFactory:
         )
 
     async def _handshake(
-        self, resolved: Resolved, hostname: str, jump: _Jump | None, trust: Trust, login: Login
+        self, resolved: Resolved, hostname: str, jump: Jump | None, trust: Trust, login: Login
     ) -> asyncssh.SSHClientConnection:
         settings = self._settings
         place = pattern(resolved.host, resolved.port)
@@ -248,75 +242,3 @@ class AsyncSSHFactory:
             detail = "a first step was taken, and there is nothing to offer for the next one that the host wants"
             return connection_error(Reason.LOGIN, place, hostname=hostname, detail=detail)
         return error
-
-    async def _first_jump(self, resolved: Resolved, hostname: str) -> _Jump:
-        limit = (self._settings.connect_timeout_s + self._settings.login_timeout_s) * len(resolved.jumps)
-        try:
-            async with asyncio.timeout(limit):
-                return await self._jump(resolved.jumps, hostname, ())
-        except TimeoutError:
-            place = pattern(resolved.jumps[-1].name, resolved.jumps[-1].port or DEFAULT_PORT)
-            raise timeout_error(Reason.TIMEOUT, place, limit, hostname=hostname) from None
-
-    async def _jump(self, hops: tuple[Target, ...], hostname: str, below: _Chain) -> _Jump:
-        """Return the shared connection to the last hop, opened if need be, and counted as in use.
-
-        ``below`` are the hops that wait for this one.
-        """
-        if hops in below:
-            raise connection_error(
-                Reason.ROUTE, hops[-1].name, hostname=hostname, detail="ProxyJump leads round in a circle"
-            )
-        jump = self._jumps.setdefault(hops, _Jump())
-        jump.users += 1
-        try:
-            while jump.connection is None or jump.connection.is_closed():
-                # One attempt serves all that wait: a dead jump host must not cost each of them its timeout in turn.
-                if jump.attempt is None:
-                    await self._attempt(jump, hops, hostname, below)
-                elif (failure := await asyncio.shield(jump.attempt)) is not None:
-                    raise failure
-        except BaseException:
-            await self._release(jump)
-            raise
-        return jump
-
-    async def _attempt(self, jump: _Jump, hops: tuple[Target, ...], hostname: str, below: _Chain) -> None:
-        attempt = jump.attempt = asyncio.get_running_loop().create_future()
-        failure: InfrastructureException | None = None
-        try:
-            await self._open_jump(jump, hops, hostname, below)
-        except InfrastructureException as exc:
-            failure = exc
-            raise
-        finally:  # cancelled: the next one in line tries
-            jump.attempt = None
-            attempt.set_result(failure)
-
-    async def _open_jump(self, jump: _Jump, hops: tuple[Target, ...], hostname: str, below: _Chain) -> None:
-        resolved = await self._resolve(hops[-1], hostname)
-        before = hops[:-1] or resolved.jumps
-        through = await self._jump(before, hostname, (*below, hops)) if before else None
-        try:
-            connection = await self._open(resolved, hostname, through)
-        except BaseException:
-            await self._release(through)
-            raise
-        old, jump.through, jump.connection = jump.through, through, connection
-        await self._release(old)
-
-    async def _release(self, jump: _Jump | None) -> None:
-        """Count one user less; the last one closes the connection to the jump host."""
-        if jump is None:
-            return
-        jump.users -= 1
-        if jump.users > 0:
-            return
-        for hops in [hops for hops, other in self._jumps.items() if other is jump]:
-            del self._jumps[hops]
-        if jump.connection is not None:
-            jump.connection.close()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CLOSE_WAIT_S):
-                    await jump.connection.wait_closed()
-        await self._release(jump.through)

@@ -17,6 +17,7 @@ from core.ports import CommandResult, FileInfo, FrameHandler, OnBytes
 from core.ssh.error_mapping import closed_error, map_error
 from core.ssh.files import HostFiles
 from core.ssh.follow import FollowedCommand
+from core.ssh.gather import Gather
 from core.ssh.stream import LoopMaker, LoopStream
 
 _CLOSE_WAIT_S = 2.0
@@ -36,6 +37,7 @@ class AsyncSSHSession:
         place: str,
         heartbeat_s: float,
         loops: LoopMaker,
+        gather: Gather,
         first_frame_s: float,
         keepalive_s: float,
         release: Callable[[], Awaitable[None]] | None = None,
@@ -43,7 +45,7 @@ class AsyncSSHSession:
         self._connection = connection
         self._host, self._place = host, place
         self._heartbeat_s, self._first_frame_s, self._keepalive_s = heartbeat_s, first_frame_s, keepalive_s
-        self._loops = loops
+        self._loops, self._gather = loops, gather
         self._release = release
         self._commands = asyncio.Semaphore(_COMMANDS)
 
@@ -65,6 +67,7 @@ class AsyncSSHSession:
                 heartbeat_s=self._heartbeat_s,
                 first_frame_s=self._first_frame_s,
                 on_pace=self._keep_alive,
+                gather=self._gather,
             )
 
         _, stream = await self._open(make, remote.command, "stream")

@@ -14,6 +14,7 @@ from core.exceptions import DataCollectionError, InfrastructureException, SSHCom
 from core.models import Reason
 from core.ports import FrameHandler
 from core.ssh.error_mapping import connection_error, printable
+from core.ssh.gather import Gather
 from core.ssh.short_way import ShortWay
 
 _CLOSE_WAIT_S = 1.0
@@ -59,6 +60,7 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
         heartbeat_s: float,
         first_frame_s: float,
         on_pace: Callable[[float | None], None],
+        gather: Gather,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._remote, self._on_frame = remote, on_frame
@@ -66,6 +68,8 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
         self._heartbeat_s, self._first_frame_s = heartbeat_s, first_frame_s
         self._chan: asyncssh.SSHClientChannel[bytes] | None = None
         self._short_way: ShortWay | None = None
+        self._gather = gather
+        self._read_alone: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._closed = asyncio.Event()
@@ -90,6 +94,7 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
         assert self._chan is not None
         if self._short_way is not None:
             self._short_way.take()
+        self._read_alone = self._gather.watch(getattr(self._chan.get_connection(), "_transport", None))
         self._chan.write(self._remote.stdin)
         self._timer = self._loop.call_later(self._heartbeat_s, self._beat)
         self._deadline = self._loop.call_later(self._first_frame_s, self._no_frame)
@@ -126,6 +131,8 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
         self._stop_timers()
         if self._short_way is not None:
             self._short_way.leave()
+        if self._read_alone is not None:
+            self._read_alone()
         if self._error is None and not self._closing and not (self._paced and self._exit == _AGAIN):
             self._error = self._ended(exc)
         self._on_pace(None)

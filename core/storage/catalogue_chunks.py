@@ -21,7 +21,6 @@ ORDER = {name: place for place, name in enumerate([*(t.name for t in SAMPLE_TABL
 _MEASURED = 32  # newest chunks whose size is read each time, and as many of the others in turn
 _FAR = timedelta(days=365 * 200)
 _BIT_COMPRESSED, _BIT_PARTIAL = 1, 8
-_OPEN = {"table": None, "name": None, "ids": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,7 @@ class _Memory:
     """All chunks by id in their order, and what the catalogue said of them; ``turn`` is the next to be measured."""
 
     chunks: Mapping[int, ChunkInfo]
+    mark: object  # the same as long as ``seen`` is
     seen: Mapping[int, tuple[int, int]]
     owners: Mapping[str, str]
     listed: tuple[ChunkInfo, ...]  # the same object as long as no chunk is another: others keep their sums by it
@@ -46,10 +46,11 @@ async def fetch_chunks(
     sizes: bool = True,
 ) -> dict[int, ChunkInfo]:
     """Read chunks or partitions from the catalogue, by id; in order: by table, oldest first."""
-    wanted = {**_OPEN, "table": table, "name": name, "ids": ids if ids is None else list(ids)}
+    wanted = {"table": table, "name": name, "ids": ids if ids is None else list(ids)}
     if database.timescale:
-        statement = sql.chunks(await features(database, connection), sizes=sizes)
-        found = {row.id: _chunk(row) for row in await connection.execute(statement, wanted)}
+        given = {key: value for key, value in wanted.items() if value is not None}
+        statement = sql.chunks(await features(database, connection), sizes=sizes, by=given)
+        found = {row.id: _chunk(row) for row in await connection.execute(statement, given)}
     else:
         rows = await connection.execute(sql.PARTITIONS, {**wanted, "sizes": sizes})
         found = {
@@ -69,27 +70,33 @@ async def remembered(
     ``owners`` are the tables by id: where one was renamed everything is read.
     """
     memory: _Memory | None = database.slow_figures.get("chunks")
-    seen = await _state(database, connection)
+    mark = await _mark(database, connection)  # first: what changes after it is found the next time
     if memory is None or memory.owners != owners:
-        memory = _remember(await fetch_chunks(database, connection), seen, owners)
+        seen = await _state(database, connection)
+        memory = _remember(await fetch_chunks(database, connection), mark, seen, owners)
     else:
-        if memory.seen != seen:
-            old = memory.seen
+        if memory.mark != mark:
+            seen, old = await _state(database, connection), memory.seen
             changed = [number for number, state in seen.items() if old.get(number) != state]
             fresh = await fetch_chunks(database, connection, ids=changed) if changed else {}
             kept = {number: chunk for number, chunk in memory.chunks.items() if number in seen}
-            memory = replace(_remember(_ordered({**kept, **fresh}), seen, owners), turn=memory.turn)
+            memory = replace(_remember(_ordered({**kept, **fresh}), mark, seen, owners), turn=memory.turn)
         memory = await _measure(connection, memory)
     database.slow_figures["chunks"] = memory
     return memory.listed
 
 
 def _remember(
-    chunks: Mapping[int, ChunkInfo], seen: Mapping[int, tuple[int, int]], owners: Mapping[str, str]
+    chunks: Mapping[int, ChunkInfo], mark: object, seen: Mapping[int, tuple[int, int]], owners: Mapping[str, str]
 ) -> _Memory:
     growing = [(chunk.start, number) for number, chunk in chunks.items() if not chunk.compressed or chunk.partial]
     newest = tuple(number for _, number in sorted(growing, reverse=True))
-    return _Memory(chunks, seen, owners, tuple(chunks.values()), newest)
+    return _Memory(chunks, mark, seen, owners, tuple(chunks.values()), newest)
+
+
+async def _mark(database: Database, connection: AsyncConnection) -> object:
+    statement = sql.mark(await features(database, connection)) if database.timescale else sql.OWN_MARK
+    return await connection.scalar(statement)
 
 
 async def _state(database: Database, connection: AsyncConnection) -> dict[int, tuple[int, int]]:

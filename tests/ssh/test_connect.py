@@ -161,7 +161,7 @@ async def test_proxyjump_is_shared_and_its_key_checked(make_factory: MakeFactory
         exc = await failure(lambda **_: factory, Host("dead"))
         assert reason_of(exc) is Reason.PORT and "jump host" in exc.message
         await two.close()
-        assert not factory._jumps
+        assert not factory._jumps._jumps
         inner.known_hosts.unlink()
         bastion.known_hosts.write_text("")
         exc = await failure(lambda **_: factory, Host("inner1"))
@@ -178,7 +178,7 @@ async def test_a_dead_jump_host_fails_all_behind_it_at_once(make_factory: MakeFa
         results = await asyncio.gather(*(factory.connect(Host(f"in{n}")) for n in range(10)), return_exceptions=True)
     assert time.monotonic() - start < 9
     assert {reason_of(r) for r in results if isinstance(r, InfrastructureException)} == {Reason.PROTOCOL}
-    assert not factory._jumps
+    assert not factory._jumps._jumps
 
 
 async def test_jumps_in_a_circle_end(make_factory: MakeFactory, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.collectors.frame import parse_frame
+from core.ssh.gather import Gather
 from core.ssh.stream import LoopStream
 from tests.ssh.conftest import MakeFactory
 from tests.ssh.sshd import RealSshd, running
@@ -97,7 +98,7 @@ async def test_frames_that_come_at_once_have_times_of_their_own() -> None:
     taken: list[tuple[bytes, datetime]] = []
     stream = LoopStream(
         Remote(), lambda frame, at: taken.append((frame, at)), host="h", place="h", heartbeat_s=5, first_frame_s=5,
-        on_pace=lambda _: None,
+        on_pace=lambda _: None, gather=Gather(),
     )  # fmt: skip
     stream.data_received(b"x", None)
     assert [frame for frame, _ in taken] == [b"a", b"b", b"c"]

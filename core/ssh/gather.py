@@ -1,0 +1,99 @@
+"""Reads many connections together: one turn of the event loop for all that came within some milliseconds.
+
+A wake-up of the loop costs about as much as reading a frame, and a fleet's frames come one by one. So the sockets of
+streams are watched by an epoll of their own; the loop watches that one, and once anything is there it waits a moment
+for more. No screen is drawn that often. Where there is no epoll, or the loop is not asyncio's own, each connection is
+read by itself as ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+GATHER_S = 0.01
+_AT_ONCE = 64  # connections read before others have a turn of the loop
+
+
+class Gather:
+    """Owned by whoever owns the connections; holds a descriptor only while it watches any."""
+
+    def __init__(self) -> None:
+        self._epoll: Any = None
+        self._watched: dict[int, asyncio.ReadTransport] = {}  # by descriptor
+
+    def watch(self, transport: object) -> Callable[[], None] | None:
+        """Read a transport from here on until the answer is called; None where it goes on to read by itself.
+
+        The answer may be called late, and of a transport that is closed.
+        """
+        fd = self._descriptor(transport)
+        if fd is None or not isinstance(transport, asyncio.ReadTransport):
+            return None
+        if self._epoll is None:
+            self._epoll = getattr(select, "epoll")()  # noqa: B009 - there is none outside Linux
+            asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._some)
+        if fd in self._watched:  # left behind by one that was closed: its number is given anew
+            self._unregister(fd)
+        transport.pause_reading()
+        self._epoll.register(fd, getattr(select, "EPOLLIN"))  # noqa: B009
+        self._watched[fd] = transport
+        return partial(self._release, fd, transport)
+
+    @staticmethod
+    def _descriptor(transport: object) -> int | None:
+        """Return the socket's number where its transport is of the kind that can be read from outside."""
+        if not hasattr(select, "epoll") or type(transport).__name__ != "_SelectorSocketTransport":
+            return None
+        if not callable(getattr(transport, "_read_ready", None)) or not isinstance(transport, asyncio.ReadTransport):
+            return None
+        if transport.is_closing() or not transport.is_reading():
+            return None
+        return int(transport.get_extra_info("socket").fileno())
+
+    def _release(self, fd: int, transport: asyncio.ReadTransport) -> None:
+        if self._watched.get(fd) is transport:
+            del self._watched[fd]
+            self._unregister(fd)
+            if not self._watched:
+                self._end()
+        if not transport.is_closing():
+            transport.resume_reading()
+
+    def _unregister(self, fd: int) -> None:
+        with suppress(OSError):  # closed: the kernel has forgotten it
+            self._epoll.unregister(fd)
+
+    def _end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._epoll.fileno())
+        self._epoll.close()
+        self._epoll = None
+
+    def _some(self) -> None:
+        """Something is there: look for all of it in a moment."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._epoll.fileno())
+        loop.call_later(GATHER_S, self._all, self._epoll)
+
+    def _all(self, epoll: Any) -> None:
+        if epoll is not self._epoll:  # ended meanwhile
+            return
+        ready = epoll.poll(0, _AT_ONCE)
+        try:
+            for fd, _ in ready:
+                transport: Any = self._watched.get(fd)
+                if transport is None or transport.is_closing():
+                    self._unregister(fd)
+                else:
+                    transport._read_ready()
+        finally:
+            if epoll is self._epoll:
+                loop = asyncio.get_running_loop()
+                if len(ready) == _AT_ONCE:
+                    loop.call_soon(self._all, epoll)
+                else:
+                    loop.add_reader(epoll.fileno(), self._some)
