@@ -2,8 +2,8 @@
 
 A wake-up of the loop costs about as much as reading a frame, and a fleet's frames come one by one. So the sockets of
 streams are watched by an epoll of their own; the loop watches that one, and once anything is there it waits a moment
-for more. No screen is drawn that often. Where there is no epoll, or the loop is not asyncio's own, each connection is
-read by itself as ever.
+for more: longer in a larger fleet, where more comes, and never so long that a screen is drawn later. Where there is no
+epoll, or the loop is not asyncio's own, each connection is read by itself as ever.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-GATHER_S = 0.01
+_EACH_S, _LEAST_S, _MOST_S = 1e-5, 0.002, 0.02  # waited for more: so much a connection, within those bounds
 _AT_ONCE = 64  # connections read before others have a turn of the loop
 
 
@@ -77,7 +77,7 @@ class Gather:
         """Something is there: look for all of it in a moment."""
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._epoll.fileno())
-        loop.call_later(GATHER_S, self._all, self._epoll)
+        loop.call_later(max(_LEAST_S, min(_MOST_S, _EACH_S * len(self._watched))), self._all, self._epoll)
 
     def _all(self, epoll: Any) -> None:
         if epoll is not self._epoll:  # ended meanwhile

@@ -20,6 +20,7 @@ from core.ssh.short_way import ShortWay
 _CLOSE_WAIT_S = 1.0
 _APART = timedelta(microseconds=1)
 _STDERR_KEPT = 1000
+_BEAT_GRID_S = 0.05
 _AGAIN = 75  # the exit status of a loop that cannot change its pace
 
 
@@ -96,7 +97,7 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
             self._short_way.take()
         self._read_alone = self._gather.watch(getattr(self._chan.get_connection(), "_transport", None))
         self._chan.write(self._remote.stdin)
-        self._timer = self._loop.call_later(self._heartbeat_s, self._beat)
+        self._beat_later()
         self._deadline = self._loop.call_later(self._first_frame_s, self._no_frame)
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
@@ -172,7 +173,12 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
         if self._chan is None or self._chan.is_closing():
             return
         self._chan.write(self._remote.heartbeat)
-        self._timer = self._loop.call_later(self._heartbeat_s, self._beat)
+        self._beat_later()
+
+    def _beat_later(self) -> None:
+        """Heartbeats of many hosts fall on the same moments: the loop wakes up once for them."""
+        later = self._loop.time() + self._heartbeat_s
+        self._timer = self._loop.call_at(later - later % _BEAT_GRID_S, self._beat)
 
     def _no_frame(self) -> None:
         self._deadline = None

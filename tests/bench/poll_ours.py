@@ -30,6 +30,7 @@ from core.polling.context import PollingContext
 from core.polling.supervisor import PollingSupervisor
 from core.ports import CommandResult, FrameHandler, FrameStream, HostSession, SystemClock
 from core.ssh.error_mapping import reason_of
+from core.ssh.gather import Gather
 from core.ssh.hostkeys import HostKeyReviews
 from core.ssh.pool import AsyncSSHFactory
 from core.ssh.short_way import ShortWay
@@ -180,8 +181,9 @@ async def main() -> None:
     configure(wrapper_class=make_filtering_bound_logger(ERROR))
     allow_files()
     asked_for = order()
-    if asked_for.get("plain"):  # every packet goes asyncssh's own way
+    if asked_for.get("plain"):  # every packet goes asyncssh's own way, every connection is read by itself
         setattr(ShortWay, "take", lambda _: None)  # noqa: B010 - a method of the class
+        setattr(Gather, "watch", lambda *_: None)  # noqa: B010
     client = Client(asked_for)
     await client.start()
     count = len(client.hosts)

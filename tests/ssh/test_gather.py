@@ -66,7 +66,7 @@ async def until(reached: Callable[[], bool]) -> None:
 
 
 async def test_what_comes_within_a_moment_is_read_in_one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathering, "GATHER_S", 0.05)
+    monkeypatch.setattr(gathering, "_LEAST_S", 0.05)
     gather, log = Gather(), list[Taken]()
     peers = [await connect(gather, log) for _ in range(5)]
     turns: list[int] = []
