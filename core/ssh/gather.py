@@ -2,8 +2,8 @@
 
 A wake-up of the loop costs about as much as reading a frame, and a fleet's frames come one by one. So the sockets of
 streams are watched by an epoll of their own; the loop watches that one, and once anything is there it waits a moment
-for more: longer in a larger fleet, where more comes, and never so long that a screen is drawn later. Where there is no
-epoll, or the loop is not asyncio's own, each connection is read by itself as ever.
+for more: the longer, the more comes, and never so long that a screen is drawn later. Where there is no epoll, or the
+loop is not asyncio's own, each connection is read by itself as ever.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-_EACH_S, _LEAST_S, _MOST_S = 1e-5, 0.002, 0.02  # waited for more: so much a connection, within those bounds
+_MOST_S, _AT_RATE = 0.02, 1000.0  # the longest wait, and the reads a second that it takes; with fewer it is shorter
+_LEAST_S = 0.001  # a shorter wait is none
+_COUNTED_S = 0.25  # how long reads are counted for a rate
 _AT_ONCE = 64  # connections read before others have a turn of the loop
 
 
@@ -25,6 +27,7 @@ class Gather:
     def __init__(self) -> None:
         self._epoll: Any = None
         self._watched: dict[int, asyncio.ReadTransport] = {}  # by descriptor
+        self._wait_s, self._reads, self._since = 0.0, 0, 0.0
 
     def watch(self, transport: object) -> Callable[[], None] | None:
         """Read a transport from here on until the answer is called; None where it goes on to read by itself.
@@ -66,7 +69,8 @@ class Gather:
 
     def _unregister(self, fd: int) -> None:
         with suppress(OSError):  # closed: the kernel has forgotten it
-            self._epoll.unregister(fd)
+            if self._epoll is not None:
+                self._epoll.unregister(fd)
 
     def _end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._epoll.fileno())
@@ -74,26 +78,38 @@ class Gather:
         self._epoll = None
 
     def _some(self) -> None:
-        """Something is there: look for all of it in a moment."""
+        """Something is there: look for all of it in a moment, or at once where little comes."""
+        if self._wait_s < _LEAST_S:
+            self._read()
+            return
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._epoll.fileno())
-        loop.call_later(max(_LEAST_S, min(_MOST_S, _EACH_S * len(self._watched))), self._all, self._epoll)
+        loop.call_later(self._wait_s, self._gathered, self._epoll)
 
-    def _all(self, epoll: Any) -> None:
+    def _gathered(self, epoll: Any) -> None:
         if epoll is not self._epoll:  # ended meanwhile
             return
-        ready = epoll.poll(0, _AT_ONCE)
-        try:
-            for fd, _ in ready:
-                transport: Any = self._watched.get(fd)
-                if transport is None or transport.is_closing():
-                    self._unregister(fd)
-                else:
-                    transport._read_ready()
-        finally:
-            if epoll is self._epoll:
-                loop = asyncio.get_running_loop()
-                if len(ready) == _AT_ONCE:
-                    loop.call_soon(self._all, epoll)
-                else:
-                    loop.add_reader(epoll.fileno(), self._some)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(epoll.fileno(), self._some)
+        if self._read() == _AT_ONCE and epoll is self._epoll:  # there is more: others first, but no wait
+            loop.remove_reader(epoll.fileno())
+            loop.call_soon(self._gathered, epoll)
+
+    def _read(self) -> int:
+        """Read from every connection that has something, or from as many as a turn takes; return how many it was."""
+        ready = self._epoll.poll(0, _AT_ONCE)
+        for fd, _ in ready:
+            transport: Any = self._watched.get(fd)
+            if transport is None or transport.is_closing():
+                self._unregister(fd)
+            else:
+                transport._read_ready()
+        self._count(len(ready))
+        return len(ready)
+
+    def _count(self, reads: int) -> None:
+        self._reads += reads
+        now = asyncio.get_running_loop().time()
+        if (passed := now - self._since) >= _COUNTED_S:
+            self._wait_s = _MOST_S * min(1.0, self._reads / passed / _AT_RATE)
+            self._reads, self._since = 0, now

@@ -48,6 +48,12 @@ async def connect(gather: Gather, log: list[Taken]) -> Peer:
     return Peer(far, transport, protocol, release)
 
 
+def close(peers: list[Peer]) -> None:
+    for peer in peers:
+        peer.transport.close()
+        peer.far.close()
+
+
 def epolls() -> int:
     """How many epoll descriptors this process holds."""
     links = []
@@ -65,37 +71,56 @@ async def until(reached: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-async def test_what_comes_within_a_moment_is_read_in_one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathering, "_LEAST_S", 0.05)
+async def test_a_few_are_read_at_once_and_many_together() -> None:
     gather, log = Gather(), list[Taken]()
     peers = [await connect(gather, log) for _ in range(5)]
     turns: list[int] = []
-    whole = gather._all
-    monkeypatch.setattr(gather, "_all", lambda epoll: (whole(epoll), turns.append(len(log))))
+    whole = gather._read
+    gather._read = lambda: (turns.append(whole()), turns[-1])[1]  # type: ignore[method-assign]
     for number, peer in enumerate(peers):
         peer.far.send(b"a%d" % number)
-        await asyncio.sleep(0.001)
-    await until(lambda: len(log) == 5)
-    assert turns == [5]
+        await asyncio.sleep(0.005)
+    assert turns == [1] * 5
     assert [peer.protocol.data for peer in peers] == [b"a0", b"a1", b"a2", b"a3", b"a4"]
+    gather._wait_s, gather._since = 0.05, asyncio.get_running_loop().time() + 60  # as after many
     for peer in peers:
-        peer.transport.close()
-        peer.far.close()
+        peer.far.send(b"b")
+        await asyncio.sleep(0.001)
+    await until(lambda: len(log) == 10)
+    assert turns[5:] == [5]
+    close(peers)
 
 
-async def test_more_than_one_turn_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_wait_follows_what_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    gather, log = Gather(), list[Taken]()
+    peers = [await connect(gather, log)]
+    now = 1000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    waits = []
+    for reads in (0, 250, 25, 2500, 0):
+        gather._count(reads)
+        now += 0.5
+        gather._count(0)
+        waits.append(gather._wait_s)
+    monkeypatch.undo()
+    assert waits == pytest.approx([0, 0.01, 0.001, 0.02, 0])
+    close(peers)
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.005])
+async def test_more_than_one_turn_takes(monkeypatch: pytest.MonkeyPatch, wait_s: float) -> None:
     monkeypatch.setattr(gathering, "_AT_ONCE", 3)
+    monkeypatch.setattr(gathering, "_COUNTED_S", 60)
     gather, log = Gather(), list[Taken]()
     peers = [await connect(gather, log) for _ in range(20)]
+    gather._wait_s, gather._since = wait_s, asyncio.get_running_loop().time()
     loop, sending = asyncio.get_running_loop(), list[asyncio.Task[None]]()
     for number, peer in enumerate(peers):
         sending.append(loop.create_task(loop.sock_sendall(peer.far, b"%02d" % number * 200_000)))  # many reads each
     await until(lambda: all(len(peer.protocol.data) == 400_000 for peer in peers))
     assert all(peer.protocol.data == b"%02d" % number * 200_000 for number, peer in enumerate(peers))
     await asyncio.gather(*sending)
-    for peer in peers:
-        peer.transport.close()
-        peer.far.close()
+    close(peers)
 
 
 async def test_an_end_is_noticed_and_a_number_given_anew_is_not_mixed_up() -> None:
