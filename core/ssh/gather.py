@@ -15,10 +15,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-_MOST_S, _AT_RATE = 0.02, 1000.0  # the longest wait, and the reads a second that it takes; with fewer it is shorter
+_MOST_S, _AT_RATE = 0.02, 2000.0  # the longest wait, and the reads a second that it takes; with fewer it is shorter
 _LEAST_S = 0.001  # a shorter wait is none
 _COUNTED_S = 0.25  # how long reads are counted for a rate
-_AT_ONCE = 64  # connections read before others have a turn of the loop
+_AT_ONCE = 16  # connections read before others have a turn of the loop: some 5 ms
 
 
 class Gather:

@@ -103,7 +103,7 @@ async def test_the_wait_follows_what_comes(monkeypatch: pytest.MonkeyPatch) -> N
         gather._count(0)
         waits.append(gather._wait_s)
     monkeypatch.undo()
-    assert waits == pytest.approx([0, 0.01, 0.001, 0.02, 0])
+    assert waits == pytest.approx([0, 0.005, 0.0005, 0.02, 0])
     close(peers)
 
 
