@@ -165,6 +165,7 @@ class MainScreen(TimeTravel, HostRequests, Comforts):
         from console.panes.host import HostPane
 
         self.query_one(HostPane).show(message.host, order)
+        self._update_bars()  # the crumbs name it, and not the host that the pane had before
 
     async def on_pane_left(self, message: PaneLeft) -> None:
         await self.action_pane("fleet")

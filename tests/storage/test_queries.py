@@ -142,6 +142,7 @@ def test_each_catalogue_gets_its_own_statements() -> None:
         features = choose(names)
         for statement in (catalogue_sql.chunks(features, sizes=True), catalogue_sql.state(features)):
             assert ("k.dropped" in statement.text) is ("chunk.dropped" in names)
+        assert ("NOT dropped" in catalogue_sql.mark(features).text) is ("chunk.dropped" in names)
         statement = catalogue_sql.chunks(features, sizes=False)
         assert ("chunk_constraint" in statement.text) is ("dimension_slice.chunk_id" not in names)
         assert ("k.relid" in statement.text) is ("chunk.relid" in names)
