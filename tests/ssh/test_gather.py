@@ -82,7 +82,7 @@ async def test_a_few_are_read_at_once_and_many_together() -> None:
         await asyncio.sleep(0.005)
     assert turns == [1] * 5
     assert [peer.protocol.data for peer in peers] == [b"a0", b"a1", b"a2", b"a3", b"a4"]
-    gather._wait_s, gather._since = 0.05, asyncio.get_running_loop().time() + 60  # as after many
+    gather._wait_s, gather._since = 0.5, asyncio.get_running_loop().time() + 60  # as after many
     for peer in peers:
         peer.far.send(b"b")
         await asyncio.sleep(0.001)
