@@ -13,7 +13,7 @@ import select
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 _MOST_S, _AT_RATE = 0.02, 2000.0  # the longest wait, and the reads a second that it takes; with fewer it is shorter
 _LEAST_S = 0.001  # a shorter wait is none
@@ -34,29 +34,27 @@ class Gather:
 
         The answer may be called late, and of a transport that is closed.
         """
-        fd = self._descriptor(transport)
-        if fd is None or not isinstance(transport, asyncio.ReadTransport):
+        if not self._can_be_watched(transport):
             return None
         if self._epoll is None:
             self._epoll = getattr(select, "epoll")()  # noqa: B009 - there is none outside Linux
             asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._some)
-        if fd in self._watched:  # left behind by one that was closed: its number is given anew
-            self._unregister(fd)
+        fd = int(transport.get_extra_info("socket").fileno())
         transport.pause_reading()
         self._epoll.register(fd, getattr(select, "EPOLLIN"))  # noqa: B009
         self._watched[fd] = transport
         return partial(self._release, fd, transport)
 
     @staticmethod
-    def _descriptor(transport: object) -> int | None:
-        """Return the socket's number where its transport is of the kind that can be read from outside."""
-        if not hasattr(select, "epoll") or type(transport).__name__ != "_SelectorSocketTransport":
-            return None
-        if not callable(getattr(transport, "_read_ready", None)) or not isinstance(transport, asyncio.ReadTransport):
-            return None
-        if transport.is_closing() or not transport.is_reading():
-            return None
-        return int(transport.get_extra_info("socket").fileno())
+    def _can_be_watched(transport: object) -> TypeGuard[asyncio.ReadTransport]:
+        return (
+            hasattr(select, "epoll")
+            and type(transport).__name__ == "_SelectorSocketTransport"
+            and isinstance(transport, asyncio.ReadTransport)
+            and callable(getattr(transport, "_read_ready", None))
+            and not transport.is_closing()
+            and transport.is_reading()
+        )
 
     def _release(self, fd: int, transport: asyncio.ReadTransport) -> None:
         if self._watched.get(fd) is transport:
@@ -89,11 +87,14 @@ class Gather:
     def _gathered(self, epoll: Any) -> None:
         if epoll is not self._epoll:  # ended meanwhile
             return
+        full = self._read() == _AT_ONCE
+        if epoll is not self._epoll:
+            return
         loop = asyncio.get_running_loop()
-        loop.add_reader(epoll.fileno(), self._some)
-        if self._read() == _AT_ONCE and epoll is self._epoll:  # there is more: others first, but no wait
-            loop.remove_reader(epoll.fileno())
+        if full:  # there is more: others first, but no wait
             loop.call_soon(self._gathered, epoll)
+        else:
+            loop.add_reader(epoll.fileno(), self._some)
 
     def _read(self) -> int:
         """Read from every connection that has something, or from as many as a turn takes; return how many it was."""

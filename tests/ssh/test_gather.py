@@ -15,16 +15,15 @@ from core.ssh.gather import Gather
 
 
 class Taken(asyncio.Protocol):
-    """Notes what is read, how often, and how it ended."""
+    """Notes what is read, in the log that it came, and how it ended."""
 
     def __init__(self, log: list[Taken]) -> None:
         self.log = log
-        self.data, self.reads = b"", 0
+        self.data = b""
         self.ended: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
         self.data += data
-        self.reads += 1
         self.log.append(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -145,12 +144,10 @@ async def test_an_end_is_noticed_and_a_number_given_anew_is_not_mixed_up() -> No
     second.release()
     second.far.send(b", and by itself")
     await until(lambda: second.protocol.data == b"still read, and by itself")
-    for peer in (*kept, second):
-        if peer is not second:
-            assert peer.release is not None
-            peer.release()
-        peer.transport.close()
-        peer.far.close()
+    for peer in kept:
+        assert peer.release is not None
+        peer.release()
+    close([*kept, second])
     assert epolls() == before
 
 
