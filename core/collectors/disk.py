@@ -82,7 +82,7 @@ def parse_mounts(text: bytes) -> dict[str, str]:
     types: dict[str, str] = {}
     for line in text.decode("utf-8", "replace").splitlines():
         fields = line.split(" ")
-        if len(fields) < 4 or not fields[1].startswith("/"):
+        if len(fields) < 4 or not fields[1].startswith("/") or not fields[2]:
             raise unreadable("mounts", line.encode())
         types[clean(unescape(fields[1]))] = clean(fields[2])
     return types

@@ -20,6 +20,7 @@ from core.models import FilesystemFigures, SectionStatus
 MAX_WORDS = 4000  # of a frame that is worth learning
 KIB = 1024
 _TOO_MUCH = 10**20  # the careful parsers take no more digits before the point
+_FIGURES = b"0123456789.,"
 _SHARED_MAX = 4096
 _SEQ, _BOOT, _UPTIME, _CLOCK = 3, 4, 5, 6
 Getter = Callable[[Sequence[bytes]], tuple[bytes, ...]]
@@ -63,6 +64,7 @@ class Layout:
     fixed_at: Getter
     fixed: tuple[bytes, ...]
     digits_at: Getter
+    digits: int
     ints: int  # so many of the digits are figures
     floats_at: Getter
     shares_at: Getter
@@ -76,28 +78,25 @@ class Layout:
             return None
         if frame.count(self.mark) != self.marks:
             return None
-        digits, parts = self.digits_at(words), self.floats_at(words)
+        parts = self.floats_at(words)
         if self.pressure:
             a, b, c = parts[-3:]
             if not (a.startswith(AVERAGE) and b.startswith(AVERAGE) and c.startswith(AVERAGE)):
                 return None
             parts = (*parts[:-3], a[6:], b[6:], c[6:])
-        whole, broken = b",".join(digits), b"".join(parts)
-        if not (
-            whole.translate(None, b",").isdigit()
-            and whole.count(b",") == len(digits) - 1
-            and broken.translate(None, b".").isdigit()
-            and broken.count(b".") == len(parts)
-        ):
+        text = b",".join((*self.digits_at(words), *parts))
+        if text.translate(None, _FIGURES) or text.count(b".") != len(parts):
             return None
         if not b"".join(self.shares_at(words)).translate(None, b"%/").isdigit():
             return None
         try:
             # As a list of JSON, which the parser reads at a fraction of the price of int() for each.
-            ints, floats = orjson.loads(b"[%b]" % whole), list(map(float, parts))
+            figures = orjson.loads(b"[%b]" % text)
         except ValueError:  # two points in one figure, a zero in front, or thousands of digits
             return None
-        if type(sum(ints)) is not int or max(floats) >= _TOO_MUCH:  # over 64 bits it gives floats
+        digits = len(figures) - len(parts)
+        ints, floats = figures[:digits], figures[digits:]
+        if digits != self.digits or type(sum(ints)) is not int or max(floats) >= _TOO_MUCH:  # over 64 bits: a float
             return None
         return Reading(ints[: self.ints], floats)
 
@@ -140,7 +139,8 @@ def learn(
         pressure=bool(found.pressure),
         fixed_at=_getter(fixed),
         fixed=tuple(_shared(words[place], found.mark) for place in fixed),
-        digits_at=_getter([*numbers, *(place for place in found.checked if place not in taken)]),
+        digits_at=_getter(digits := [*numbers, *(place for place in found.checked if place not in taken)]),
+        digits=len(digits),
         ints=len(numbers),
         floats_at=_getter(floats),
         shares_at=_getter(found.shares),

@@ -35,7 +35,8 @@ Counters = tuple[int, int, int, int, int, int, int, int]
 def net_rows(text: bytes) -> list[Row]:
     """Return the raw fields of every interface, in the file's order; raise DataCollectionError on a foreign line."""
     rows: list[Row] = _LINE.findall(text)
-    if len(rows) + _HEADER_LINES != text.count(b"\n") + (not text.endswith(b"\n")):
+    headers = _HEADER_LINES if b"|" in text else 0  # the loop sends none
+    if len(rows) + headers != text.count(b"\n") + (not text.endswith(b"\n")):
         lines = [line for line in text.splitlines() if line.strip() and b"|" not in line]
         if len(rows) != len(lines) or not text.strip():
             raise unreadable("netdev", text)

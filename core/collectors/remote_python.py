@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # No single quotes and no dependency beyond the interpreter: the text travels inside a quoted word of sh.
 # - pread on kept descriptors is the cheapest way to read /proc (0.14 ms a sample against 1.74 for `cat`).
+# - Of each file only what is read of it is sent: no headers, no columns of other intervals, no loop devices.
 # - df runs beside the loop with a deadline: a dead NFS server blocks statvfs for ever. After a timeout only local
 #   filesystems are asked for a while, so that they stay known.
 # - A line INTERVAL=seconds on stdin changes the pace, and asks for a frame at once.
@@ -16,9 +17,7 @@ os.environ["LC_ALL"] = "C"
 os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin"
 clock, files, jobs, ready, stuck = time.monotonic, {}, {}, {}, {}
 heard, df_due, df_local, said, due, asked = clock(), 0.0, 0, b"", clock(), False
-FILES = (("loadavg", "/proc/loadavg"), ("pressure_cpu", "/proc/pressure/cpu"),
-    ("pressure_memory", "/proc/pressure/memory"), ("pressure_io", "/proc/pressure/io"),
-    ("diskstats", "/proc/diskstats"), ("netdev", "/proc/net/dev"))
+STAT = (b"cpu ", b"btime ", b"procs_")
 MEM = (b"MemTotal:", b"MemAvailable:", b"SwapTotal:", b"SwapFree:")
 
 def read(path):
@@ -41,15 +40,33 @@ def stat():
     status, text = read("/proc/stat")
     out = []
     for line in text.splitlines():
-        if line[:3] == b"cpu" and line[3:4] != b" ":
-            out.append(line.split(None, 1)[0])
-        elif line[:4] != b"intr" and line[:7] != b"softirq":
+        if line.startswith(STAT):
             out.append(line)
+        elif line[:3] == b"cpu":
+            out.append(line.split(None, 1)[0])
     return status, b"\\n".join(out)
 
 def meminfo():
     status, text = read("/proc/meminfo")
     return status, b"\\n".join(line for line in text.splitlines() if line.startswith(MEM))
+
+def pressure(what):
+    status, text = read("/proc/pressure/" + what)
+    return status, b" ".join(text.split(None, 2)[:2])
+
+def diskstats():
+    status, text = read("/proc/diskstats")
+    lines = text.splitlines()
+    return status, b"\\n".join([line for line in lines if b" loop" not in line and b" ram" not in line] or lines)
+
+def netdev():
+    status, text = read("/proc/net/dev")
+    lines = text.splitlines()
+    return status, b"\\n".join([line for line in lines if b"|" not in line] or lines)
+
+FAST = (("stat", stat), ("meminfo", meminfo), ("loadavg", lambda: read("/proc/loadavg")),
+    ("pressure_cpu", lambda: pressure("cpu")), ("pressure_memory", lambda: pressure("memory")),
+    ("pressure_io", lambda: pressure("io")), ("diskstats", diskstats), ("netdev", netdev))
 
 def leave():
     for job in jobs.values():
@@ -151,7 +168,7 @@ def frame(seq):
         start("dfi", ["df", "-P", "-i"] + only)
         ready["mounts"] = read("/proc/self/mounts")
     uptime = read("/proc/uptime")[1].split()
-    found = [("stat", stat()), ("meminfo", meminfo())] + [(name, read(path)) for name, path in FILES]
+    found = [(name, take()) for name, take in FAST]
     head = "%sF 1 %d %s %s %.3f\\n" % (word, seq, boot, uptime[0].decode() if uptime else "-", time.time())
     wait(now + min(1.5, step / 2), True)
     out = [head.encode()]

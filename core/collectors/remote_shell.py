@@ -8,6 +8,7 @@ from __future__ import annotations
 # - sleep runs in the background and is waited for, so that a signal is served at once and the sleep goes with us.
 # - df writes straight to the channel between two of our marks; a timer signals USR2 where it hangs, and a df that
 #   cannot be killed (dead NFS server) is never started a second time. The timer may outlive us by its four seconds.
+# - Of each file only what is read of it is sent: no headers, no columns of other intervals, no loop devices.
 # - It cannot take another interval from its reader: told one it ends with 75, and is started anew.
 # - ksh ends a child that it forks while a trapped signal waits (its df then prints nothing), so heartbeats are ignored
 #   from well before the df to after it: the next one is five seconds away, the silence allowed fifteen.
@@ -51,6 +52,26 @@ whole() {
   [ $r = ok ] || return 0
   { while IFS= read -r l; do o="$o$l$n"; done <"$2"; } 2>/dev/null
 }
+but() {
+  f=$o
+  sect $3 $4
+  [ $r = ok ] || return 0
+  e=$o
+  { while IFS= read -r l; do
+    case $l in
+      $1|$2) ;;
+      *) o="$o$l$n";;
+    esac
+  done <$4; } 2>/dev/null
+  [ "$o" != "$e" ] || { o=$f; whole $3 $4; }
+}
+some() {
+  sect "$1" "$2"
+  [ $r = ok ] || return 0
+  a=
+  { read -r a l x <"$2"; } 2>/dev/null
+  [ -z "$a" ] || o="$o$a $l$n"
+}
 job() {
   if [ $t = 1 ] || { [ -n "$h" ] && kill -0 $h 2>/dev/null; }; then
     printf '%s\\n' "$N S $1 timeout"
@@ -87,11 +108,11 @@ frame() {
     esac
   done </proc/meminfo
   whole loadavg /proc/loadavg
-  whole pressure_cpu /proc/pressure/cpu
-  whole pressure_memory /proc/pressure/memory
-  whole pressure_io /proc/pressure/io
-  whole diskstats /proc/diskstats
-  whole netdev /proc/net/dev
+  some pressure_cpu /proc/pressure/cpu
+  some pressure_memory /proc/pressure/memory
+  some pressure_io /proc/pressure/io
+  but '* loop*' '* ram*' diskstats /proc/diskstats
+  but '*|*' '*|*' netdev /proc/net/dev
   if [ $now -ge $d ]; then
     d=$((now+10))
     trap '' USR1

@@ -13,7 +13,7 @@ _CPU_N = re.compile(rb"^cpu[^ \n]+", re.MULTILINE)
 _COUNT = re.compile(rb"^(btime|procs_running|procs_blocked) (\d{1,18})$", re.MULTILINE)
 _MEMORY = re.compile(rb"^(MemTotal|MemAvailable|SwapTotal|SwapFree): +(\d{1,15}) kB$", re.MULTILINE)
 _LOAD = re.compile(rb"(\d{1,7}\.\d{1,4}) (\d{1,7}\.\d{1,4}) (\d{1,7}\.\d{1,4}) \d+/\d+ \d+\n?")
-_PRESSURE = re.compile(rb"^some avg10=(\d{1,3}\.\d{1,4}) ", re.MULTILINE)
+_PRESSURE = re.compile(rb"^some avg10=(\d{1,3}\.\d{2})(?: |$)", re.MULTILINE)
 
 
 class CpuCounters(NamedTuple):

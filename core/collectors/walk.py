@@ -94,7 +94,7 @@ def _loadavg(places: Places, _: str, words: Sequence[bytes], at: int, row: int) 
 def _pressure(places: Places, section: str, words: Sequence[bytes], at: int, row: int) -> None:
     places.fixed.append(at)
     if words[0] == b"some":
-        if section in places.pressure or len(words) < 3 or not words[1].startswith(AVERAGE):
+        if section in places.pressure or len(words) < 2 or not words[1].startswith(AVERAGE):
             raise UnfitError
         places.pressure[section] = at + 1
 
@@ -108,7 +108,7 @@ def _diskstats(places: Places, _: str, words: Sequence[bytes], at: int, row: int
 
 
 def _netdev(places: Places, _: str, words: Sequence[bytes], at: int, row: int) -> None:
-    if row < 2:
+    if row < 2 and any(b"|" in word for word in words):
         places.fixed.extend(range(at, at + len(words)))
         return
     if len(words) != _NET_WORDS or not words[0].endswith(b":"):

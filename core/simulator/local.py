@@ -17,6 +17,7 @@ _DF_TIMEOUT_S = 3.0
 _WHOLE_DISK = re.compile(r"(?:[hsv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+|md\d+|dm-\d+)\Z")
 _PLAIN_LINK = re.compile(r"(?!lo\Z|veth|ifb|dummy|docker|br-|virbr|tun|tap)[A-Za-z0-9_.-]+\Z")
 _ONE_CPU = re.compile(r"cpu\d")
+_STAT = ("cpu", "btime ", "procs_")
 _MEMORY = ("MemTotal:", "MemAvailable:", "SwapTotal:", "SwapFree:")
 _REAL_DEVICE = re.compile(r"/dev/(?!loop|ram|zram)")
 
@@ -153,7 +154,7 @@ class LocalMachine:
         text = read_text("/proc/stat")
         if text is None or not brief:
             return text
-        lines = [line for line in text.splitlines() if not line.startswith(("intr", "softirq"))]
+        lines = [line for line in text.splitlines() if line.startswith(_STAT)]
         return "".join([(line.split(None, 1)[0] if _ONE_CPU.match(line) else line) + "\n" for line in lines])
 
     def meminfo(self, *, brief: bool = False) -> str | None:
@@ -171,14 +172,18 @@ class LocalMachine:
     def vmstat(self) -> str | None:
         return read_text("/proc/vmstat")
 
-    def pressure(self, kind: str) -> str | None:
-        return read_text(f"/proc/pressure/{kind}")
+    def pressure(self, kind: str, *, brief: bool = False) -> str | None:
+        text = read_text(f"/proc/pressure/{kind}")
+        return text if text is None or not brief else " ".join(text.split(None, 2)[:2]) + "\n"
 
     def diskstats(self) -> str | None:
         return read_text("/proc/diskstats")
 
-    def netdev(self) -> str | None:
-        return read_text("/proc/net/dev")
+    def netdev(self, *, brief: bool = False) -> str | None:
+        text = read_text("/proc/net/dev")
+        if text is None or not brief:
+            return text
+        return "".join([line + "\n" for line in text.splitlines() if "|" not in line])
 
     def mounts(self) -> str | None:
         return read_text("/proc/self/mounts")

@@ -138,8 +138,7 @@ class Machine:
         booted = int(self._epoch + self._booted)
         if brief:
             return (
-                f"{lines[0]}\n{self._cpu_names}ctxt {int(self._switches)}\nbtime {booted}\n"
-                f"processes {int(self._forks)}\nprocs_running {running}\nprocs_blocked {blocked}\n"
+                f"{lines[0]}\n{self._cpu_names}btime {booted}\nprocs_running {running}\nprocs_blocked {blocked}\n"
             )
         share = f"{user // count} 0 {system // count} {idle // count} {waiting // count} 0 0 {steal // count} 0 0"
         lines += [f"cpu{number} {share}" for number in range(count)]
@@ -190,12 +189,14 @@ class Machine:
             f"pgfault {int(self._faults)}\npgmajfault {int(self._faults / 900)}\noom_kill 0\n"
         )
 
-    def pressure(self, kind: str) -> str | None:
+    def pressure(self, kind: str, *, brief: bool = False) -> str | None:
         """Write /proc/pressure/<kind>: cpu, memory or io."""
         if not self.spec.pressure:
             return None
         number = _PRESSURES.index(kind)
         ten, sixty, long = self._averages[number]
+        if brief:
+            return f"some avg10={ten:.2f}\n"
         stalled = int(self._stalls[number])
         full = 0.0 if kind == "cpu" else 0.6
         return (
@@ -215,9 +216,9 @@ class Machine:
             )
         return "".join(lines)
 
-    def netdev(self) -> str:
+    def netdev(self, *, brief: bool = False) -> str:
         """Write /proc/net/dev."""
-        lines = [_NET_HEAD, "    lo:  884736    9216    0    0    0     0          0         0   884736    9216    0"
+        lines = ["" if brief else _NET_HEAD, "    lo:  884736    9216    0    0    0     0          0         0   884736    9216    0"
                  "    0    0     0       0          0\n"]  # fmt: skip
         for name, (received, packets, sent, out) in zip(self.spec.interfaces, self._packets, strict=True):
             lines.append(

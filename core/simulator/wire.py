@@ -18,11 +18,11 @@ _FAST: tuple[_Section, ...] = (
     ("stat", lambda kernel: kernel.stat(brief=True)),
     ("meminfo", lambda kernel: kernel.meminfo(brief=True)),
     ("loadavg", lambda kernel: kernel.loadavg()),
-    ("pressure_cpu", lambda kernel: kernel.pressure("cpu")),
-    ("pressure_memory", lambda kernel: kernel.pressure("memory")),
-    ("pressure_io", lambda kernel: kernel.pressure("io")),
+    ("pressure_cpu", lambda kernel: kernel.pressure("cpu", brief=True)),
+    ("pressure_memory", lambda kernel: kernel.pressure("memory", brief=True)),
+    ("pressure_io", lambda kernel: kernel.pressure("io", brief=True)),
     ("diskstats", lambda kernel: kernel.diskstats()),
-    ("netdev", lambda kernel: kernel.netdev()),
+    ("netdev", lambda kernel: kernel.netdev(brief=True)),
 )
 _SLOW: tuple[_Section, ...] = (
     ("df", lambda kernel: kernel.df()),

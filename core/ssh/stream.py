@@ -172,7 +172,8 @@ class LoopStream(asyncssh.SSHClientSession[bytes]):
     def _beat(self) -> None:
         if self._chan is None or self._chan.is_closing():
             return
-        self._chan.write(self._remote.heartbeat)
+        if self._short_way is None or not self._short_way.send(self._remote.heartbeat):
+            self._chan.write(self._remote.heartbeat)
         self._beat_later()
 
     def _beat_later(self) -> None:

@@ -29,15 +29,17 @@ def keys(tmp_path: Path) -> HostKeyReviews:
 
 @pytest.fixture
 def make_factory(tmp_path: Path, keys: HostKeyReviews) -> MakeFactory:
-    """Make a factory; keyword arguments are SSH settings, but ``force_sh`` and ``max_bytes`` of the loop."""
+    """Make a factory; keyword arguments are SSH settings, but those that are named here, of the loop."""
 
-    def make(*, force_sh: bool = False, max_bytes: int = 1 << 18, **settings: object) -> AsyncSSHFactory:
+    def make(
+        *, force_sh: bool = False, max_bytes: int = 1 << 18, heartbeat_s: float = 2.0, **settings: object
+    ) -> AsyncSSHFactory:
         values = {"config_file": tmp_path / "ssh_config", "connect_timeout_s": 5.0, "login_timeout_s": 8.0, **settings}
         return AsyncSSHFactory(
             SSHSettings(**values),  # type: ignore[arg-type]
             keys,
             loop_calls(max_bytes, force_sh=force_sh),
-            heartbeat_s=2.0,
+            heartbeat_s=heartbeat_s,
         )
 
     return make

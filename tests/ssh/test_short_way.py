@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -53,9 +53,10 @@ async def between(server: RealSshd, change: Change) -> AsyncIterator[int]:
 
 
 class Watched(ShortWay):
-    """Counts the bytes that go the short way, and those that asyncssh is left with."""
+    """Counts the bytes that go the short way, those that asyncssh is left with, and what is sent."""
 
-    short = long = renewed = 0
+    short = long = sent = left = 0
+    keys: ClassVar[set[bytes]] = set()
 
     def _packets(self, data: bytes) -> int:
         done = super()._packets(data)
@@ -63,14 +64,19 @@ class Watched(ShortWay):
         Watched.long += len(data) - done
         return done
 
-    def _renew(self, encryption: object) -> None:
-        Watched.renewed += 1
-        super()._renew(encryption)
+    def send(self, data: bytes) -> bool:
+        done = super().send(data)
+        Watched.sent += done
+        Watched.left += not done
+        if done:
+            Watched.keys.add(self._connection._send_encryption._cipher._key)
+        return done
 
 
 @pytest.fixture(autouse=True)
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    Watched.short = Watched.long = Watched.renewed = 0
+    Watched.short = Watched.long = Watched.sent = Watched.left = 0
+    Watched.keys = set()
     monkeypatch.setattr("core.ssh.stream.ShortWay", Watched)
     yield
 
@@ -78,7 +84,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def connected(make_factory: MakeFactory, host: Host) -> AsyncIterator[AsyncSSHSession]:
     """A session that is closed at the end."""
-    session = await make_factory().connect(host)
+    session = await make_factory(heartbeat_s=0.05).connect(host)
     try:
         yield session
     finally:
@@ -119,6 +125,7 @@ async def test_frames_take_the_short_way(sshd: RealSshd, make_factory: MakeFacto
     async with connected(make_factory, sshd.host()) as session:
         assert in_order(await follow(session, 40))
         assert Watched.short > 2 * Watched.long
+        assert Watched.sent and not Watched.left
         assert "data_received" not in vars(session._connection)  # left with the stream
         assert in_order(await follow(session, 3))  # and taken again with the next
 
@@ -177,7 +184,7 @@ async def test_new_keys_and_commands_in_the_middle(tmp_path: Path, make_factory:
                     assert said.stdout == str(number) * 100_000
 
             assert in_order(await follow(session, 80, beside))
-            assert Watched.renewed > 2 and Watched.short and Watched.long
+            assert len(Watched.keys) > 2 and Watched.short and Watched.long
 
 
 @pytest.mark.parametrize("cipher", ["aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes128-ctr"])
@@ -185,7 +192,8 @@ async def test_other_ciphers(tmp_path: Path, make_factory: MakeFactory, cipher: 
     with running(tmp_path / "sshd", config=[f"Ciphers {cipher}"]) as server:
         async with connected(make_factory, server.host()) as session:
             assert in_order(await follow(session, 10))
-            assert bool(Watched.short) is ("gcm" in cipher)
+            assert bool(Watched.short) is bool(Watched.sent) is ("gcm" in cipher)
+            assert bool(Watched.left) is ("gcm" not in cipher)
 
 
 async def test_behind_a_jump_host(tmp_path: Path, make_factory: MakeFactory) -> None:
