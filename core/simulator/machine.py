@@ -137,9 +137,7 @@ class Machine:
         running, blocked = 1 + int(self._level.cpu * count / 100.0), int(self._level.blocked)
         booted = int(self._epoch + self._booted)
         if brief:
-            return (
-                f"{lines[0]}\n{self._cpu_names}btime {booted}\nprocs_running {running}\nprocs_blocked {blocked}\n"
-            )
+            return f"{lines[0]}\n{self._cpu_names}btime {booted}\nprocs_running {running}\nprocs_blocked {blocked}\n"
         share = f"{user // count} 0 {system // count} {idle // count} {waiting // count} 0 0 {steal // count} 0 0"
         lines += [f"cpu{number} {share}" for number in range(count)]
         lines.append(
@@ -218,8 +216,7 @@ class Machine:
 
     def netdev(self, *, brief: bool = False) -> str:
         """Write /proc/net/dev."""
-        lines = ["" if brief else _NET_HEAD, "    lo:  884736    9216    0    0    0     0          0         0   884736    9216    0"
-                 "    0    0     0       0          0\n"]  # fmt: skip
+        lines = [_LOOPBACK if brief else _NET_HEAD + _LOOPBACK]
         for name, (received, packets, sent, out) in zip(self.spec.interfaces, self._packets, strict=True):
             lines.append(
                 f"{name:>6}: {int(received):>7} {int(packets):>7}    0    0    0     0          0         0 "
@@ -264,6 +261,10 @@ _NET_HEAD = (
     "Inter-|   Receive                                                |  Transmit\n"
     " face |bytes    packets errs drop fifo frame compressed multicast|"
     "bytes    packets errs drop fifo colls carrier compressed\n"
+)
+_LOOPBACK = (
+    "    lo:  884736    9216    0    0    0     0          0         0   "
+    "884736    9216    0    0    0     0       0          0\n"
 )
 
 

@@ -1,4 +1,4 @@
-"""The short way through asyncssh of a frame and of a heartbeat: one packet of data of the stream's channel, AES-GCM.
+"""The short way through asyncssh of frames and heartbeats: one packet of data of the stream's channel, AES-GCM.
 
 asyncssh leads every packet through its general machinery and makes the cipher anew for each: most of what a frame
 costs. What is plainly such a packet is decrypted and handed to the channel here. All else (another channel, another
@@ -51,9 +51,9 @@ class _Cipher:
 class ShortWay:
     """Stands before ``connection.data_received`` from take() to leave(); one a connection."""
 
-    __slots__ = ("_channel", "_connection", "_from_header", "_received", "_sent", "_sends")
+    __slots__ = ("_channel", "_connection", "_from_header", "_received", "_sends", "_sent")
 
-    def __init__(self, connection: SSHConnection, channel: asyncssh.SSHClientChannel[bytes]) -> None:
+    def __init__(self, connection: SSHConnection, channel: object) -> None:
         self._connection: Any = connection
         self._channel: Any = channel
         self._from_header: Any = None
@@ -71,11 +71,11 @@ class ShortWay:
             if used and "data_received" not in vars(connection):
                 connection.data_received = self.data_received
         with suppress(AttributeError):
-            used = (connection._auth_complete, connection._kex_complete, connection._deferred_packets,
+            sent = (connection._auth_complete, connection._kex_complete, connection._deferred_packets,
                     connection._rekey_bytes_sent, connection._rekey_bytes, connection._rekey_time,
                     connection._compressor, connection._send_seq, channel._send_state, channel._send_chan,
-                    channel._send_buf, channel._send_window)  # fmt: skip
-            self._sends = bool(used)
+                    channel._send_buf, channel._send_window, channel._send_pktsize)  # fmt: skip
+            self._sends = bool(sent)
 
     def leave(self) -> None:
         """End: asyncssh reads by itself again."""
@@ -84,9 +84,11 @@ class ShortWay:
             del self._connection.data_received
 
     def send(self, data: bytes) -> bool:
-        """Send a few bytes on the channel; False, and nothing is sent, where asyncssh should do it."""
+        """Send what fits into one packet; False, and nothing is sent, where asyncssh should do it."""
         connection, channel = self._connection, self._channel
-        if not self._sends or channel._send_state != "open" or channel._send_buf or len(data) > channel._send_window:
+        if not self._sends or channel._send_state != "open" or channel._send_buf:
+            return False
+        if len(data) > min(channel._send_window, channel._send_pktsize):
             return False
         if not (connection._auth_complete and connection._kex_complete) or connection._deferred_packets:
             return False
