@@ -11,6 +11,7 @@ from core.collectors.counted import Counted
 from core.collectors.frame import Frame, parse_frame
 from core.collectors.layout import KIB, MAX_WORDS, Layout, Mounted, Reading, learn
 from core.collectors.rates import Devices, interval
+from core.collectors.shape import Shapes
 from core.exceptions import DataCollectionError
 from core.models import (
     FilesystemFigures,
@@ -41,16 +42,22 @@ class SampleAssembler:
         self._mounts: tuple[bytes, dict[str, str]] = (b"", {})
         self._counted = Counted(self._disks, self._interfaces)
         self._layouts: dict[int, Layout] = {}  # by the number of words
+        self._shapes = Shapes()
         self._missed = 0  # frames in a row that no layout fitted
 
     def feed(self, frame: bytes, received: datetime) -> HostSample:
         """Return the sample of one frame (UTC time of receipt); raise DataCollectionError if nothing can be read."""
+        known = self._shapes.read(frame)
+        if known is not None and (sample := self._quick(*known, received)) is not None:
+            self._missed = 0
+            return sample
         words = frame.split()
         layout = self._layouts.get(len(words))
         if layout is not None:
             reading = layout.read(frame, words)
             sample = self._quick(layout, reading, received) if reading is not None else None
             if sample is not None:
+                self._shapes.learn(frame, layout)
                 self._missed = 0
                 return sample
         sample = self._careful(frame, received)

@@ -22,12 +22,16 @@ KIB = 1024
 _TOO_MUCH = 10**20  # the careful parsers take no more digits before the point
 _FIGURES = b"0123456789.,"
 _SHARED_MAX = 4096
-_SEQ, _BOOT, _UPTIME, _CLOCK = 3, 4, 5, 6
+SEQ, _BOOT, _UPTIME, _CLOCK = 3, 4, 5, 6
+AVERAGE_CELLS = len(AVERAGE)
 Getter = Callable[[Sequence[bytes]], tuple[bytes, ...]]
 
-# Hosts have most of their words in common, and those of a kind the places of all: kept once, up to a bound.
-_words: dict[bytes, bytes] = {}
-_getters: dict[tuple[int, ...], Getter] = {}
+
+class At(NamedTuple):
+    """Places of words, and what takes the words there."""
+
+    places: tuple[int, ...]
+    of: Getter
 
 
 class Reading(NamedTuple):
@@ -36,6 +40,10 @@ class Reading(NamedTuple):
     ints: list[int]  # seq, 8 of the CPU, 3 counts, 4 of the memory in KiB; disks, interfaces, filesystems
     floats: list[float]  # uptime, 3 loads, then the clock and 3 pressures where there are any
 
+
+# Hosts have most of their words in common, and those of a kind the places of all: kept once, up to a bound.
+_words: dict[bytes, bytes] = {}
+_getters: dict[tuple[int, ...], At] = {}
 
 ITEMS = 16  # ints before those of the items
 
@@ -61,44 +69,49 @@ class Layout:
     mounts: tuple[Mounted, ...] | None
     clock: bool
     pressure: bool
-    fixed_at: Getter
+    fixed_at: At
     fixed: tuple[bytes, ...]
-    digits_at: Getter
-    digits: int
-    ints: int  # so many of the digits are figures
-    floats_at: Getter
-    shares_at: Getter
+    figures_at: At  # whole ones
+    digits_at: At  # these, and others that must be digits
+    floats_at: At
+    shares_at: At
     lines: int
     mark: bytes  # as it begins a line
     marks: int
 
     def read(self, frame: bytes, words: Sequence[bytes]) -> Reading | None:
         """Return the figures of a frame of so many words; None where it differs in anything but figures."""
-        if self.fixed_at(words) != self.fixed or words[-1] != words[_SEQ] or frame.count(b"\n") != self.lines:
+        if self.fixed_at.of(words) != self.fixed or words[-1] != words[SEQ] or frame.count(b"\n") != self.lines:
             return None
         if frame.count(self.mark) != self.marks:
             return None
-        parts = self.floats_at(words)
+        parts = self.floats_at.of(words)
         if self.pressure:
             a, b, c = parts[-3:]
             if not (a.startswith(AVERAGE) and b.startswith(AVERAGE) and c.startswith(AVERAGE)):
                 return None
-            parts = (*parts[:-3], a[6:], b[6:], c[6:])
-        text = b",".join((*self.digits_at(words), *parts))
+            parts = (*parts[:-3], a[AVERAGE_CELLS:], b[AVERAGE_CELLS:], c[AVERAGE_CELLS:])
+        text = b",".join((*self.digits_at.of(words), *parts))
         if text.translate(None, _FIGURES) or text.count(b".") != len(parts):
             return None
-        if not b"".join(self.shares_at(words)).translate(None, b"%/").isdigit():
+        if not b"".join(self.shares_at.of(words)).translate(None, b"%/").isdigit():
             return None
+        return self.reading(text, len(self.digits_at.places))
+
+    def reading(self, text: bytes, digits: int) -> Reading | None:
+        """Return the figures in a text of digits, points and commas: so many whole ones, ours first, then the others.
+
+        None where one has two points, a zero in front, or too many digits.
+        """
         try:
             # As a list of JSON, which the parser reads at a fraction of the price of int() for each.
             figures = orjson.loads(b"[%b]" % text)
-        except ValueError:  # two points in one figure, a zero in front, or thousands of digits
+        except ValueError:
             return None
-        digits = len(figures) - len(parts)
         ints, floats = figures[:digits], figures[digits:]
-        if digits != self.digits or type(sum(ints)) is not int or max(floats) >= _TOO_MUCH:  # over 64 bits: a float
-            return None
-        return Reading(ints[: self.ints], floats)
+        if len(floats) != len(self.floats_at.places) or type(sum(ints)) is not int or max(floats) >= _TOO_MUCH:
+            return None  # over 64 bits it gives a float
+        return Reading(ints, floats)
 
 
 def learn(
@@ -137,13 +150,12 @@ def learn(
         mounts=mounts,
         clock=clock,
         pressure=bool(found.pressure),
-        fixed_at=_getter(fixed),
+        fixed_at=_at(fixed),
         fixed=tuple(_shared(words[place], found.mark) for place in fixed),
-        digits_at=_getter(digits := [*numbers, *(place for place in found.checked if place not in taken)]),
-        digits=len(digits),
-        ints=len(numbers),
-        floats_at=_getter(floats),
-        shares_at=_getter(found.shares),
+        figures_at=_at(numbers),
+        digits_at=_at([*numbers, *(place for place in found.checked if place not in taken)]),
+        floats_at=_at(floats),
+        shares_at=_at(found.shares),
         lines=frame.count(b"\n"),
         mark=(mark := b"\n" + found.mark + b" "),
         marks=frame.count(mark),
@@ -160,7 +172,7 @@ def _numbers(
     """Return the places of all whole figures in the order of a reading; raises where something is missing."""
     if not found.cpu or not found.loads or words[_UPTIME] == b"-" or len(found.pressure) not in (0, len(PRESSURES)):
         raise UnfitError
-    numbers = [_SEQ, *found.cpu, *(found.counts[name] for name in COUNTS), *(found.memory[name] for name in MEMORY)]
+    numbers = [SEQ, *found.cpu, *(found.counts[name] for name in COUNTS), *(found.memory[name] for name in MEMORY)]
     for _, line in disks or ():
         numbers += found.disks[line]
     for _, line in interfaces or ():
@@ -182,12 +194,17 @@ def _shared(word: bytes, mark: bytes) -> bytes:
     return _words.setdefault(word, word) if len(_words) < _SHARED_MAX else _words.get(word, word)
 
 
-def _getter(places: Sequence[int]) -> Getter:
+def _at(places: Sequence[int]) -> At:
     key = tuple(places)
     found = _getters.get(key)
     if found is None:
         # itemgetter gives a tuple for two and more
-        found = itemgetter(*key) if len(key) > 1 else lambda words: (words[key[0]],)
+        found = At(key, itemgetter(*key) if len(key) > 1 else lambda words: tuple(words[place] for place in key))
         if len(_getters) < _SHARED_MAX:
             _getters[key] = found
     return found
+
+
+def getter(places: Sequence[int]) -> Getter:
+    """Return what takes the words at these places; the same for the same places."""
+    return _at(places).of

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.collectors.assemble import SampleAssembler
+from core.collectors.layout import Reading
 from core.collectors.loop import LoopRequest
+from core.collectors.shape import Shape
 from core.exceptions import DataCollectionError
 from core.models import HostSample
 from core.simulator.fleet import spec_of
@@ -96,6 +98,45 @@ def test_no_damage_to_a_frame_is_read_otherwise_than_with_care(seed: int) -> Non
             seen += 1
         assert taken(again_quick, frame, second + 1) is not None
     assert seen < 40
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_most_frames_keep_their_shape(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut, real = 0, Shape.read
+
+    def counted(shape: Shape, frame: bytes) -> Reading | None:
+        nonlocal cut
+        reading = real(shape, frame)
+        cut += reading is not None
+        return reading
+
+    monkeypatch.setattr(Shape, "read", counted)
+    quick, careful = SampleAssembler("h"), Careful("h")
+    for second, frame in enumerate(frames(kind, 200)):
+        assert taken(quick, frame, second) == taken(careful, frame, second)
+    assert cut > (180 if kind == "even" else 50), "figures of busy hosts get and lose a digit often"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_digits_are_read_as_with_care(kind: str) -> None:
+    """A shape looks at places alone: digits of names and marks must be the same, the others are the figures."""
+    chance = random.Random(kind)
+    good = list(frames(kind, 3, slow_every_s=0.0))
+    last, seen = good[2], 0
+    for turn in range(150):
+        quick, careful = SampleAssembler("h"), Careful("h")
+        for second, frame in enumerate([*good, last, last]):
+            taken(quick, frame, second), taken(careful, frame, second)
+        assert quick._shapes.read(last) is not None
+        bad = bytearray(last)
+        digits = [place for place, byte in enumerate(last) if chr(byte).isdigit()]
+        for place in chance.sample(digits, chance.choice((1, 1, 2, 5, 30))):
+            bad[place] = chance.choice(b"0123456789")
+        found, expected = taken(quick, bytes(bad), 5), taken(careful, bytes(bad), 5)
+        if found != expected:
+            _only_spacing_or_unused(bytes(bad), found, expected)
+            seen += 1
+        assert seen <= turn / 10 + 3
 
 
 def _only_spacing_or_unused(bad: bytes, found: HostSample | str, expected: HostSample | str) -> None:
