@@ -35,12 +35,12 @@ class Counted:
         self._row = []
 
     def take(self, layout: Layout, ints: list[int], seconds: float | None) -> Rates:
-        """Return the rates since the last frame, ``seconds`` ago."""
+        """Return the rates since the last frame, ``seconds`` ago; all None where that is not known."""
         disks, interfaces = layout.disks or (), layout.interfaces or ()
         middle = ITEMS + io.WIDTH * len(disks)
         end = middle + net.WIDTH * len(interfaces)
         row, before = ints[ITEMS:end], self._row
-        if before and seconds and self._names == (layout.disks, layout.interfaces):
+        if before and self._names == (layout.disks, layout.interfaces):
             grown = list(map(sub, row, before))
             if min(grown) >= 0:
                 self._row = row
@@ -60,7 +60,9 @@ class Counted:
         )
 
 
-def _disk_rates(names: Sequence[str], grown: Sequence[int], seconds: float) -> tuple[DiskFigures, ...]:
+def _disk_rates(names: Sequence[str], grown: Sequence[int], seconds: float | None) -> tuple[DiskFigures, ...]:
+    if seconds is None:
+        return tuple([DiskFigures(name) for name in names])
     made, at = [], 0
     for name in names:
         reads, read_sectors, writes, written_sectors, busy_ms = grown[at : at + 5]
@@ -80,8 +82,10 @@ def _disk_rates(names: Sequence[str], grown: Sequence[int], seconds: float) -> t
 
 
 def _interface_rates(
-    names: Sequence[str], grown: Sequence[int], at: int, seconds: float
+    names: Sequence[str], grown: Sequence[int], at: int, seconds: float | None
 ) -> tuple[InterfaceFigures, ...]:
+    if seconds is None:
+        return tuple([InterfaceFigures(name) for name in names])
     made = []
     for name in names:
         rx, rx_packets, rx_errors, rx_drops, tx, tx_packets, tx_errors, tx_drops = grown[at : at + 8]
