@@ -2,7 +2,8 @@
 
 Most frames of a host differ from those before in nothing but digits: a figure stands at the same bytes until it gets
 a digit more. A shape is made from a frame that its layout took, and takes what that layout would take, word for word,
-without cutting the frame into words: that costs half of what reading one does.
+without cutting the frame into words: that costs half of what reading one does. What must be the same is kept as a
+hash alone (Python's, of 64 bits under a key of this process): of a fleet's thousands of shapes the memory counts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from struct import Struct
 from core.collectors.layout import AVERAGE_CELLS, SEQ, Layout, Reading, getter
 
 _LONGEST = 1 << 14  # bytes of a frame whose shape is worth keeping
-_KEPT = 3  # with and without filesystems, and one to spare
+_KEPT = 2  # with and without filesystems
 _PRICE = 40  # one in so many frames may be learned from: that costs what fifteen save
 _CREDIT = 3 * _PRICE
 _OUTLINE = bytes.maketrans(b"123456789", b"0" * 9)
@@ -42,17 +43,19 @@ class Shape:
         still = [span for span in list(between)[::2] if _DIGIT.search(frame, *span)]
         spans = [*figures, *floats, words[-1], *still]
         order = {span: number for number, span in enumerate(sorted(spans))}
-        self._cut = Struct(_format(sorted(spans), len(frame))).unpack
+        self._cut = Struct(_format(sorted(spans), len(frame)))
         self._figures = getter([order[span] for span in (*figures, *floats)])
         self._end = order[words[-1]], order[words[SEQ]]
         self._still_at = getter([order[span] for span in still])
-        self._still = self._still_at(self._cut(frame))
+        self._still = hash(self._still_at(self._cut.unpack(frame)))
 
     def read(self, frame: bytes) -> Reading | None:
         """Return the figures of a frame of this outline; None where a digit that is no figure is another one."""
-        cut = self._cut(frame)
+        if len(frame) != self._cut.size:
+            return None
+        cut = self._cut.unpack(frame)
         end, seq = self._end
-        if cut[end] != cut[seq] or self._still_at(cut) != self._still:
+        if cut[end] != cut[seq] or hash(self._still_at(cut)) != self._still:
             return None
         return self.layout.reading(b",".join(self._figures(cut)), len(self.layout.figures_at.places))
 
@@ -63,14 +66,13 @@ class Shapes:
     __slots__ = ("_by_outline", "_credit", "_last", "_unknown")
 
     def __init__(self) -> None:
-        self._by_outline: dict[bytes, Shape] = {}
-        self._unknown = 0  # the hash of the last outline that had no shape
-        self._last = b""
+        self._by_outline: dict[int, Shape] = {}
+        self._last = self._unknown = 0  # outlines: the last one, and the last that had no shape
         self._credit = _CREDIT
 
     def read(self, frame: bytes) -> tuple[Layout, Reading] | None:
         """Return layout and figures of a frame of a known shape."""
-        self._last = outline = frame.translate(_OUTLINE)
+        self._last = outline = hash(frame.translate(_OUTLINE))
         shape = self._by_outline.get(outline)
         if self._credit < _CREDIT:
             self._credit += 1
@@ -80,14 +82,13 @@ class Shapes:
 
     def learn(self, frame: bytes, layout: Layout) -> None:
         """Take note of the frame just asked for, which its layout took."""
-        outline, self._last = self._last, b""
-        again, self._unknown = hash(outline) == self._unknown, hash(outline)
+        again, self._unknown = self._last == self._unknown, self._last
         if not again or self._credit < _PRICE or len(frame) > _LONGEST:
             return
         self._credit -= _PRICE
         while len(self._by_outline) >= _KEPT:
             del self._by_outline[next(iter(self._by_outline))]
-        self._by_outline[outline] = Shape(layout, frame)
+        self._by_outline[self._last] = Shape(layout, frame)
 
 
 def _format(spans: Sequence[tuple[int, int]], length: int) -> str:
