@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.strip import Strip
 
 from console.formatting import DASH, age, clean, number, percent, short_bytes
 from console.panes.hostfilter import disk_pct, failed_units, net_bps, pending_updates
-from console.widgets.line import Line
+from console.widgets.line import Line, fit
 from console.widgets.linelist import LineList
 from console.widgets.plots import spark
 from console.widgets.severity import CPU, DISK, HOST_STATES, MEMORY, age_level, level
@@ -71,7 +73,17 @@ class FleetTable(LineList):
             return None
         seconds = self.age_of(view)
         alerts = self.loud.get(view.host.name, 0)
-        return view.version, age(seconds), self._old(view, seconds), row in self.marked, view.state, view.detail, alerts
+        rest = (view.version, self._old(view, seconds), row in self.marked, view.state, view.detail, alerts)
+        return age(seconds), seconds is None, rest
+
+    def patch_row(self, strip: Strip, before: Hashable, now: Hashable, width: int) -> Strip | None:
+        """Where but the age moved on, its cell alone is new: once in a while that is so of all rows at once."""
+        if not (isinstance(before, tuple) and isinstance(now, tuple)) or before[1:] != now[1:]:
+            return None
+        start = 1 + _STATE + self._widths(width)[0] + 1
+        head, cell, tail = strip.divide([start, start + _AGE, width])
+        style = next((segment.style for segment in cell), None)
+        return Strip.join([head, Strip([Segment(fit(now[0], _AGE, right=True), style)], _AGE), tail])
 
     def take(self, before: tuple[HostView, ...], hosts: tuple[HostView, ...]) -> None:
         """Take the hosts of a newer view; of a large fleet most are the same as before."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from console.widgets.palette import Palette
 
 _MAX_KEPT = 1000
+_NOTHING: tuple[Hashable, Hashable, Strip | None] = (None, None, None)
 
 
 class LineList(ScrollView, can_focus=True, inherit_bindings=False):
@@ -64,7 +65,7 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id, classes=classes)
         self.rows: Sequence[Hashable] = ()
         self.nothing: Sequence[Line] = ()  # shown while there is no row, from the top
-        self._strips: dict[Hashable, tuple[Hashable, Strip]] = {}
+        self._strips: dict[Hashable, tuple[Hashable, Hashable, Strip | None]] = {}  # fingerprint, what else counts
         self._ready: dict[int, Strip] = {}  # visible lines, to be composed as they are
         self._painted: dict[int, tuple[Hashable, Hashable]] = {}
         self._palette: Palette | None = None
@@ -78,6 +79,10 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
     def draw_row(self, row: Hashable, width: int) -> Line:
         """Return the row's line."""
         raise NotImplementedError
+
+    def patch_row(self, strip: Strip, before: Hashable, now: Hashable, width: int) -> Strip | None:
+        """Return the row's strip made from the one of the fingerprint before; None where it must be drawn anew."""
+        return None
 
     def draw_header(self, width: int) -> Line:
         """Return the header's line."""
@@ -177,17 +182,19 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         print_of = self.fingerprint(row)
         self._painted[y] = (row, print_of)
         at_cursor = index == self.cursor
-        key = (print_of, width, at_cursor, self.has_focus, base)
-        kept = self._strips.get(row)
-        if kept is not None and kept[0] == key:
-            return kept[1]
-        over = None
-        if at_cursor:
-            over = self.palette.cursor if self.has_focus else self.palette.cursor_idle
-        strip = self.draw_row(row, width).strip(width, base, over)
-        if len(self._strips) > _MAX_KEPT:
-            self._strips.clear()
-        self._strips[row] = (key, strip)
+        key = (width, at_cursor, self.has_focus, base)
+        strip, (drawn, drawn_key, kept) = None, self._strips.get(row, _NOTHING)
+        if drawn_key == key and kept is not None:
+            strip = kept if drawn == print_of else self.patch_row(kept, drawn, print_of, width)
+        if strip is None:
+            over = None
+            if at_cursor:
+                over = self.palette.cursor if self.has_focus else self.palette.cursor_idle
+            strip = self.draw_row(row, width).strip(width, base, over)
+        if strip is not kept:
+            if len(self._strips) > _MAX_KEPT:
+                self._strips.clear()
+            self._strips[row] = (print_of, key, strip)
         return strip
 
     def refresh(self, *regions: Region, **more: bool) -> Self:

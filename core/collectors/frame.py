@@ -16,6 +16,7 @@ from core.models import SectionStatus
 
 VERSION = b"1"
 NOISE_KEPT = 2000
+_TAIL = 80  # bytes that hold the end of a frame
 _STATUS = {status.value.encode(): status for status in SectionStatus}
 _NAMES = {
     name.encode(): name  # the usual names, ready decoded
@@ -59,7 +60,7 @@ class FrameReader:
         """Return the frames that this chunk completes; raise DataCollectionError for one over the cap."""
         # Nearly always one chunk is one frame.
         if not self._buffer and data.startswith(self._begin) and data.endswith(b"\n") and len(data) <= self._max:
-            end = data.find(self._end)
+            end = data.find(self._end, -_TAIL)
             if data.find(b"\n", end + len(self._end)) == len(data) - 1 and data.find(self._begin, 1) < 0 <= end:
                 return [data]
         self._buffer = self._buffer + data if self._buffer else data

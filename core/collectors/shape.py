@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from struct import Struct
 
@@ -30,7 +31,7 @@ class Shape:
     __slots__ = ("_cut", "_end", "_figures", "_still", "_still_at", "layout")
 
     def __init__(self, layout: Layout, frame: bytes) -> None:
-        """Raise ValueError where words overlap: no such frame was taken by its layout."""
+        """Raise ValueError where a figure must stand still, too (a size of nothing): such frames are read in words."""
         self.layout = layout
         words = [found.span() for found in _WORD.finditer(frame)]
         figures = [words[place] for place in layout.figures_at.places]
@@ -86,9 +87,11 @@ class Shapes:
         if not again or self._credit < _PRICE or len(frame) > _LONGEST:
             return
         self._credit -= _PRICE
-        while len(self._by_outline) >= _KEPT:
-            del self._by_outline[next(iter(self._by_outline))]
-        self._by_outline[self._last] = Shape(layout, frame)
+        with suppress(ValueError):
+            shape = Shape(layout, frame)
+            while len(self._by_outline) >= _KEPT:
+                del self._by_outline[next(iter(self._by_outline))]
+            self._by_outline[self._last] = shape
 
 
 def _format(spans: Sequence[tuple[int, int]], length: int) -> str:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
+
+from rich.style import Style
+from textual.strip import Strip
 
 from console.app import JumpwatchApp
 from console.panes.fleet import FleetPane
@@ -294,3 +298,33 @@ async def test_the_events_pane_opens_at_the_newest() -> None:
         newest = services.view.events[-1]
         assert len(services.view.events) > 24
         await until(pilot, lambda: any(f"{newest.ts:%H:%M:%S}" in s for s in screen_text(app).splitlines()[3:]), 10)
+
+
+async def test_a_row_where_but_the_age_moved_on_looks_as_if_drawn_anew(monkeypatch: Any) -> None:
+    for width in (60, 80, 160):
+        async with running(size=(width, 24)) as (app, pilot, _services):
+            fleet, start = table(app), table(app).now
+            patched: list[bool] = []
+            real = fleet.patch_row
+
+            def watched(*of: Any, real: Any = real, patched: list[bool] = patched) -> Strip | None:
+                made: Strip | None = real(*of)
+                patched.append(made is not None)
+                return made
+
+            monkeypatch.setattr(fleet, "patch_row", watched)
+            for seconds in (0.5, 1, 3, 7, 11, 16, 59, 61, 75, 600, 4000, 90_000):
+                fleet.now = start + timedelta(seconds=seconds)
+                lines = range(1, fleet.size.height)
+                by_patch = [fleet.render_line(y) for y in lines]
+                fleet.forget()
+                for y, strip in zip(lines, by_patch, strict=True):
+                    anew = fleet.render_line(y)
+                    assert strip.cell_length == anew.cell_length
+                    assert _cells(strip) == _cells(anew)
+            assert any(patched) and not all(patched)
+            await pilot.pause()
+
+
+def _cells(strip: Strip) -> list[tuple[str, Style | None]]:
+    return [(letter, segment.style) for segment in strip for letter in segment.text]
