@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
@@ -81,9 +82,18 @@ class FleetTable(LineList):
         if not (isinstance(before, tuple) and isinstance(now, tuple)) or before[1:] != now[1:]:
             return None
         start = 1 + _STATE + self._widths(width)[0] + 1
-        head, cell, tail = strip.divide([start, start + _AGE, width])
-        style = next((segment.style for segment in cell), None)
-        return Strip.join([head, Strip([Segment(fit(now[0], _AGE, right=True), style)], _AGE), tail])
+        segments, at = list(strip), 0
+        for index, (text, style, control) in enumerate(segments):
+            cells = len(text) if text.isascii() else cell_len(text)
+            if start < at + cells:
+                place = start - at
+                if not text.isascii() or place < 0 or place + _AGE > cells:
+                    return None
+                fresh = text[:place] + fit(now[0], _AGE, right=True) + text[place + _AGE :]
+                segments[index] = Segment(fresh, style, control)
+                return Strip(segments, strip.cell_length)
+            at += cells
+        return None
 
     def take(self, before: tuple[HostView, ...], hosts: tuple[HostView, ...]) -> None:
         """Take the hosts of a newer view; of a large fleet most are the same as before."""
