@@ -11,6 +11,7 @@ from core.simulator.commands import Kernel
 from core.simulator.fleet import HostSpec
 
 _FASTEST_S, _SLOWEST_S = 0.005, 3600.0
+_SLOW_KEPT_S = 0.5  # nobody runs df a hundred times a second
 SLOW_EVERY_S = 10.0  # filesystems come with every frame that is at least so long after the last that had them
 _PACE = re.compile(PACE + rb"(\d{1,6}(?:\.\d{1,6})?)")
 _Section = tuple[str, Callable[[Kernel], str | None]]
@@ -52,7 +53,8 @@ class Frames:
     def __init__(self, spec: HostSpec, request: LoopRequest, slow_every_s: float = SLOW_EVERY_S) -> None:
         self._mark = f"@{request.nonce}"
         self._seq = 0
-        self._slow_due = 0.0
+        self._slow_due = self._slow_until = 0.0
+        self._slow_parts: list[str] = []
         self._slow_every = slow_every_s - 0.5  # a frame that comes a little early has them all the same
         self._headings = {name: f"{self._mark} S {name} ok\n" for name in SECTION_NAMES}
         self._forbidden = {name: f"{self._mark} S {name} forbidden\n" for name in spec.forbidden}
@@ -64,7 +66,10 @@ class Frames:
         self._add(parts, _FAST, kernel)
         if uptime >= self._slow_due:
             self._slow_due = uptime + self._slow_every
-            self._add(parts, _SLOW, kernel)
+            if uptime >= self._slow_until:
+                self._slow_until, self._slow_parts = uptime + _SLOW_KEPT_S, []
+                self._add(self._slow_parts, _SLOW, kernel)
+            parts += self._slow_parts
         parts.append(f"{mark} E {self._seq}\n")
         self._seq += 1
         return "".join(parts).encode()
