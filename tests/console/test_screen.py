@@ -53,7 +53,9 @@ async def test_no_line_is_wider_than_the_terminal_and_no_hint_is_cut() -> None:
 async def test_unknown_figures_are_dashes_never_zero() -> None:
     async with running() as (app, _pilot, _services):
         row = next(line for line in screen_text(app).splitlines() if "cache-01" in line)
-        assert row.split()[:7] == ["●", "online", "cache-01", "0s", "–", "58%", "65%"]
+        words = row.split()
+        assert words[:3] + words[4:7] == ["●", "online", "cache-01", "–", "58%", "65%"]
+        assert words[3].removesuffix("s").isdigit()  # its age, on a busy machine some seconds
 
 
 async def test_what_may_not_be_read_is_not_just_unknown() -> None:
