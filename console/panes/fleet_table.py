@@ -75,11 +75,11 @@ class FleetTable(LineList):
         seconds = self.age_of(view)
         alerts = self.loud.get(view.host.name, 0)
         rest = (view.version, self._old(view, seconds), row in self.marked, view.state, view.detail, alerts)
-        return age(seconds), seconds is None, rest
+        return age(seconds), rest
 
     def patch_row(self, strip: Strip, before: Hashable, now: Hashable, width: int) -> Strip | None:
         """Where but the age moved on, its cell alone is new: once in a while that is so of all rows at once."""
-        if not (isinstance(before, tuple) and isinstance(now, tuple)) or before[1:] != now[1:]:
+        if not (isinstance(before, tuple) and isinstance(now, tuple)) or before[1] != now[1]:
             return None
         start = 1 + _STATE + self._widths(width)[0] + 1
         segments, at = list(strip), 0

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from console.widgets.palette import Palette
 
 _MAX_KEPT = 1000
-_NOTHING: tuple[Hashable, Hashable, Strip | None] = (None, None, None)
 
 
 class LineList(ScrollView, can_focus=True, inherit_bindings=False):
@@ -65,7 +64,7 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id, classes=classes)
         self.rows: Sequence[Hashable] = ()
         self.nothing: Sequence[Line] = ()  # shown while there is no row, from the top
-        self._strips: dict[Hashable, tuple[Hashable, Hashable, Strip | None]] = {}  # fingerprint, what else counts
+        self._strips: dict[Hashable, tuple[Hashable, Hashable, Strip]] = {}  # fingerprint, what else counts
         self._ready: dict[int, Strip] = {}  # visible lines, to be composed as they are
         self._painted: dict[int, tuple[Hashable, Hashable]] = {}
         self._palette: Palette | None = None
@@ -183,18 +182,19 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         self._painted[y] = (row, print_of)
         at_cursor = index == self.cursor
         key = (width, at_cursor, self.has_focus, base)
-        strip, (drawn, drawn_key, kept) = None, self._strips.get(row, _NOTHING)
-        if drawn_key == key and kept is not None:
-            strip = kept if drawn == print_of else self.patch_row(kept, drawn, print_of, width)
+        kept, strip = self._strips.get(row), None
+        if kept is not None and kept[1] == key:
+            if kept[0] == print_of:
+                return kept[2]
+            strip = self.patch_row(kept[2], kept[0], print_of, width)
         if strip is None:
             over = None
             if at_cursor:
                 over = self.palette.cursor if self.has_focus else self.palette.cursor_idle
             strip = self.draw_row(row, width).strip(width, base, over)
-        if strip is not kept:
-            if len(self._strips) > _MAX_KEPT:
-                self._strips.clear()
-            self._strips[row] = (print_of, key, strip)
+        if len(self._strips) > _MAX_KEPT:
+            self._strips.clear()
+        self._strips[row] = (print_of, key, strip)
         return strip
 
     def refresh(self, *regions: Region, **more: bool) -> Self:

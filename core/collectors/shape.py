@@ -73,6 +73,8 @@ class Shapes:
 
     def read(self, frame: bytes) -> tuple[Layout, Reading] | None:
         """Return layout and figures of a frame of a known shape."""
+        if len(frame) > _LONGEST:
+            return None
         self._last = outline = hash(frame.translate(_OUTLINE))
         shape = self._by_outline.get(outline)
         if self._credit < _CREDIT:
@@ -83,8 +85,10 @@ class Shapes:
 
     def learn(self, frame: bytes, layout: Layout) -> None:
         """Take note of the frame just asked for, which its layout took."""
+        if len(frame) > _LONGEST:
+            return
         again, self._unknown = self._last == self._unknown, self._last
-        if not again or self._credit < _PRICE or len(frame) > _LONGEST:
+        if not again or self._credit < _PRICE:
             return
         self._credit -= _PRICE
         with suppress(ValueError):
