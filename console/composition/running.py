@@ -14,6 +14,7 @@ from console.composition.demo import DemoWorld, demo_settings
 from console.composition.garbage import tidy
 from console.composition.held_inventory import HeldInventory
 from console.composition.hostreach import Reach
+from console.composition.huge_pages import enlarge
 from console.composition.inspecting import Choice, Extras, changed_extras, make_inspection
 from console.composition.oneshot import limits_of, make_factory, make_secrets
 from console.composition.replay import Replayer
@@ -149,6 +150,7 @@ class Running:
             group.create_task(self._apart("alerts", self.alerts.run()), name="alerts")
             group.create_task(self._pausing(), name="pausing")
             group.create_task(tidy(), name="tidying")
+            group.create_task(enlarge(), name="huge pages")
             group.create_task(self._standing.measure(), name="measuring")
             group.create_task(self._accepting(), name="accepting")
             if not self.world:

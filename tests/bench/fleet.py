@@ -118,6 +118,7 @@ def told(hosts: int, found: dict[str, Any], transport_ms: float, *, judged: bool
         one("CPU a sample", found["cpu_ms"], "ms"),
         one("CPU a sample / transport alone", found["cpu_ms"] / transport_ms, "ratio", BESIDE_TRANSPORT),
         one("memory", found["rss"] / 1e6, "MB", RSS_MB),
+        one("memory in huge pages", found["huge"] / 1e6, "MB"),
         one("memory at the end / in the middle", found["growth"], "ratio", STEADY),
         one("age of a sample, p50", found["age_p50_ms"], "ms"),
         one("age of a sample, p99", found["age_p99_ms"], "ms", AGE_MS if keeps_up else None),

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from structlog import configure, make_filtering_bound_logger
 
 from console.composition.garbage import settle, tidy
+from console.composition.huge_pages import enlarge
 from core.collectors.assemble import SampleAssembler
 from core.collectors.loop import loop_calls
 from core.config import DatabaseSettings, RetentionSettings, SSHSettings
@@ -34,7 +35,7 @@ from core.ssh.hostkeys import HostKeyReviews
 from core.ssh.pool import AsyncSSHFactory
 from core.storage.engine import Database
 from core.storage.writer import BatchWriter
-from tests.bench.poll_client import allow_files, answer, order, rss
+from tests.bench.poll_client import allow_files, answer, huge, order, rss
 
 _TOP_MS = 10_000
 _QUIET_S = 3600.0
@@ -106,7 +107,8 @@ class Program:
         self.bus.subscribe(LOUD, self.live.record_event, name="live-events", capacity=4096)
         await self.database.open()
         self.live.set_hosts(self.hosts)
-        writing, tidying = asyncio.create_task(self.writer.run()), asyncio.create_task(tidy())
+        writing = asyncio.create_task(self.writer.run())
+        keeping = [asyncio.create_task(tidy()), asyncio.create_task(enlarge())]
         started = perf_counter()
         self.supervisor.set_hosts(self.hosts)
         self.supervisor.start()
@@ -121,7 +123,8 @@ class Program:
         await writing
         stats = self.writer.stats()
         await self.supervisor.stop(5.0)
-        tidying.cancel()
+        for task in keeping:
+            task.cancel()
         await self.bus.stop()
         await self.database.close()
         left = {"sent": self.sent, "skipped": self.skipped, "taken": self.sink.taken}
@@ -144,6 +147,7 @@ class Program:
             "samples_s": (self.sink.taken - taken) / took,
             "cpu_ms": 1e3 * used / max(1, self.sink.taken - taken),
             "rss": max(sizes),
+            "huge": huge(),
             "spooled_most": spooled,
             "growth": half[-1] / half[0],
             "age_p50_ms": self.sink.percentile(50),

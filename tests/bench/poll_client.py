@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import sys
 from pathlib import Path
@@ -31,6 +32,12 @@ def answer(**figures: Any) -> None:
 def rss() -> int:
     """Bytes of memory that this process holds now."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def huge() -> int:
+    """Bytes of it that lie in huge pages."""
+    found = re.search(r"AnonHugePages: +(\d+) kB", Path("/proc/self/smaps_rollup").read_text())
+    return 1024 * int(found[1]) if found else 0
 
 
 def allow_files() -> None:
