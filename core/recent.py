@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from core.models import HostHistory
 
 _KINDS = ("cpu", "mem", "net", "load", "disk", "io")
-_SPARE = 32  # samples kept beyond those told, for the rows to be cut seldom
+_SPARE = 8  # samples kept beyond those told, for the rows to be cut seldom
 _UNKNOWN = float("nan")
 
 
@@ -21,7 +21,7 @@ class RecentFigures:
     def __init__(self, points: int) -> None:
         self._points = points
         self._times: array[float] = array("d")  # POSIX seconds: exact to the microsecond, at a sixth of the memory
-        self._row: array[float] = array("d")  # one of each kind a sample, NaN where unknown
+        self._row: array[float] = array("f")  # one of each kind a sample, to seven digits; NaN where unknown
 
     def add(self, at: datetime, figures: Sequence[float | None]) -> None:
         """Take one sample's figures, in the order of HostHistory's fields; None where unknown."""

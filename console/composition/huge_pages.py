@@ -19,7 +19,7 @@ PIECE = 2 << 20  # bytes of a huge page, of the machines that count; elsewhere t
 _EVERY_S = 60.0
 _BETWEEN_S = 0.02  # one piece is copied within a millisecond or two, and who touches it meanwhile waits
 _WORTH = 64 << 20  # bytes; below, the caches of pages reach
-_PAGE, _FULL = 4096, 0.9  # bytes, and the share of a piece's pages that must be there
+_PAGE, _FULL = 4096, 0.97  # bytes, and the share of a piece's pages that must be there
 _MADV_COLLAPSE = 25
 _MAPS = Path("/proc/self/maps")
 

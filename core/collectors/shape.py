@@ -17,7 +17,7 @@ from struct import Struct
 from core.collectors.layout import AVERAGE_CELLS, SEQ, Layout, Reading, getter
 
 _LONGEST = 1 << 14  # bytes of a frame whose shape is worth keeping
-_KEPT = 5  # with and without filesystems, and each with a figure that goes between 9 and 10, and back
+_KEPT = 4  # with and without filesystems, and each with a figure that goes between 9 and 10, and back
 _PRICE = 40  # one in so many frames may be learned from: that costs what fifteen save
 _CREDIT = 3 * _PRICE
 _OUTLINE = bytes.maketrans(b"123456789", b"0" * 9)
