@@ -47,24 +47,26 @@ class SampleAssembler:
 
     def feed(self, frame: bytes, received: datetime) -> HostSample:
         """Return the sample of one frame (UTC time of receipt); raise DataCollectionError if nothing can be read."""
-        known = self._shapes.read(frame)
+        known = self._shapes.read(frame) or self._laid_out(frame)
         if known is not None and (sample := self._quick(*known, received)) is not None:
             self._missed = 0
             return sample
-        words = frame.split()
-        layout = self._layouts.get(len(words))
-        if layout is not None:
-            reading = layout.read(frame, words)
-            sample = self._quick(layout, reading, received) if reading is not None else None
-            if sample is not None:
-                self._shapes.learn(frame, layout)
-                self._missed = 0
-                return sample
         sample = self._careful(frame, received)
         self._missed += 1
-        if len(words) <= MAX_WORDS and self._missed & (self._missed - 1) == 0:  # ever more seldom where it is in vain
-            self._learn(frame, len(words), sample)
+        if self._missed & (self._missed - 1) == 0:  # ever more seldom where it is in vain
+            words = len(frame.split())
+            if words <= MAX_WORDS:
+                self._learn(frame, words, sample)
         return sample
+
+    def _laid_out(self, frame: bytes) -> tuple[Layout, Reading] | None:
+        """Return the figures of a frame by the layout of one with as many words."""
+        words = frame.split()
+        layout = self._layouts.get(len(words))
+        if layout is None or (reading := layout.read(frame, words)) is None:
+            return None
+        self._shapes.learn(frame, layout)
+        return layout, reading
 
     def _learn(self, frame: bytes, words: int, sample: HostSample) -> None:
         layout = learn(
