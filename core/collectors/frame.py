@@ -61,7 +61,9 @@ class FrameReader:
         # Nearly always one chunk is one frame.
         if not self._buffer and data.startswith(self._begin) and data.endswith(b"\n") and len(data) <= self._max:
             end = data.find(self._end, -_TAIL)
-            if data.find(b"\n", end + len(self._end)) == len(data) - 1 and data.find(self._begin, 1) < 0 <= end:
+            # Of two frames, or of a half one and a whole one, begin and end tell different numbers.
+            seq = data[end + len(self._end) : -1]
+            if end > 0 and data.startswith(b"%b %b " % (VERSION, seq), len(self._begin)):
                 return [data]
         self._buffer = self._buffer + data if self._buffer else data
         frames: list[bytes] = []

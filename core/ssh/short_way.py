@@ -27,6 +27,13 @@ _LENGTH, _TAG = 4, 16  # bytes: sent in the clear before a packet, and after it,
 _length = Struct(">I")
 _HEAD = Struct(">BBII")  # of the packet: length of the padding, kind, channel, length of the data
 _head = _HEAD.unpack_from
+_IV = Struct(">4sQ")  # fixed, and counted up by each packet; RFC 5647
+
+
+def next_iv(iv: bytes) -> bytes:
+    """Return what follows a nonce of AES-GCM, as asyncssh counts it."""
+    fixed, packets = _IV.unpack(iv)
+    return _IV.pack(fixed, (packets + 1) & 0xFFFF_FFFF_FFFF_FFFF)
 
 
 class _Cipher:
@@ -105,7 +112,7 @@ class ShortWay:
         packet = _HEAD.pack(padding, _DATA, channel._send_chan, len(data)) + data + os.urandom(padding)
         cipher = connection._send_encryption._cipher
         connection._send(length + aead.encrypt(cipher._iv, packet, length))
-        cipher._update_iv()
+        cipher._iv = next_iv(cipher._iv)
         connection._send_seq = (connection._send_seq + 1) & 0xFFFFFFFF
         connection._rekey_bytes_sent += size + padding
         channel._send_window -= len(data)
@@ -154,7 +161,7 @@ class ShortWay:
                 or count > channel._recv_window
             ):
                 break
-            cipher._update_iv()
+            cipher._iv = next_iv(cipher._iv)
             connection._recv_seq = (connection._recv_seq + 1) & 0xFFFFFFFF
             at = end
             channel._accept_data(packet[shortest:stop])

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from asyncssh.crypto.cipher import GCMCipher
 
 from core.exceptions import SSHConnectionError
 from core.models import Host
 from core.ports import FrameStream
 from core.ssh.session import AsyncSSHSession
-from core.ssh.short_way import ShortWay
+from core.ssh.short_way import ShortWay, next_iv
 from tests.ssh.conftest import MakeFactory
 from tests.ssh.sshd import RealSshd, running
 
@@ -208,3 +209,11 @@ async def test_behind_a_jump_host(tmp_path: Path, make_factory: MakeFactory) -> 
         async with connected(make_factory, Host("inner")) as session:
             assert in_order(await follow(session, 20))
             assert Watched.short > Watched.long
+
+
+@pytest.mark.parametrize("packets", [0, 1, 0xFF, 0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF])
+def test_packets_are_counted_as_asyncssh_counts_them(packets: int) -> None:
+    cipher = GCMCipher("aes128-gcm", b"k" * 16, b"\xfffix" + packets.to_bytes(8, "big"))
+    counted = next_iv(cipher._iv)
+    cipher._update_iv()
+    assert counted == cipher._iv
