@@ -1,8 +1,8 @@
 """Memory moved into transparent huge pages where a fleet has filled much of it.
 
 What is known of a host lies all over memory and is gone through once an interval: with pages of 4 KiB each look asks
-the tables of pages again, and a poller of two thousand hosts spends a tenth of its time on that. Only pieces that are
-full already are moved, so nothing grows; where the kernel cannot or may not (before 6.1, no Linux, huge pages
+the tables of pages again, and a poller of two thousand hosts spends a twentieth of its time on that. Only pieces that
+are full already are moved, so nothing grows; where the kernel cannot or may not (before 6.1, no Linux, huge pages
 disabled for the process), all stays as it is.
 """
 
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-PIECE = 2 << 20  # bytes of a huge page, of the machines that count; elsewhere the kernel refuses
+PIECE = 2 << 20  # bytes of a huge page where a page has 4 KiB; with other pages nothing is found to be full
 _EVERY_S = 60.0
 _BETWEEN_S = 0.02  # one piece is copied within a millisecond or two, and who touches it meanwhile waits
 _WORTH = 64 << 20  # bytes; below, the caches of pages reach

@@ -126,8 +126,18 @@ REASONS = {
 }
 
 
+class Later(SystemClock):
+    """The time so many seconds from now."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
 class Rig:
     def __init__(self, factory: Factory, base: float) -> None:
+        self.clock = Later()
         self.factory, self.sink, self.bus = factory, Sink(), EventBus()
         self.live = LiveState(SystemClock())
         self.live.set_hosts([Host("web")])
@@ -140,7 +150,7 @@ class Rig:
                 sink=self.sink,
                 live=self.live,
                 bus=self.bus,
-                clock=SystemClock(),
+                clock=self.clock,
                 reason_of=lambda e: REASONS.get(e.error_code, Reason.PORT),
                 limits=Limits(90, 95, 90),
                 backoff=Backoff(base, base),
@@ -218,6 +228,20 @@ async def test_a_new_interval_is_told_to_the_running_stream() -> None:
         it.supervisor.wake()
         assert session.streams[0].paces == [2.0, 2.0] and session.intervals == [0.05]
         assert it.supervisor.interval("web") == 2.0
+
+
+async def test_a_shorter_interval_takes_no_host_for_silent_that_was_asked_seldom() -> None:
+    session = Session([b"1"], None)
+    async with rig(session) as it:
+        await it.until(lambda: bool(it.sink.samples))
+        it.supervisor.set_interval("web", 600.0)
+        it.clock.ahead = 300.0
+        it.supervisor.set_interval("web", 1.0)
+        await asyncio.sleep(0.05)
+        assert it.state[0] is HostState.ONLINE and it.factory.calls == 1
+        it.clock.ahead += 16.0  # but asked again and again it is no less silent
+        it.supervisor.wake()
+        await it.until(lambda: it.factory.calls == 2)
 
 
 async def test_a_loop_that_keeps_no_pace_is_opened_anew_on_the_same_connection() -> None:
