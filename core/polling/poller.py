@@ -79,9 +79,8 @@ class HostPoller:
 
     def set_interval(self, seconds: float) -> None:
         """Change the interval, on the running stream where there is one."""
-        if (
-            seconds < self.interval_s
-        ):  # at the pace before silence was long; a frame is asked for, so it counts from here
+        if seconds < self.interval_s:
+            # At the pace before a silence was long; a frame is asked for at once, so it counts from here.
             self._last_frame = self._context.clock.monotonic()
         self.interval_s = seconds
         if self._stream is not None:
