@@ -122,6 +122,7 @@ async def _process(process: asyncssh.SSHServerProcess[bytes]) -> None:
             child.kill()
         await asyncio.gather(feeding, return_exceptions=True)
         await child.wait()
+        child._transport.close()  # type: ignore[attr-defined]  # its own children may hold the pipes beyond this loop
 
 
 async def _pump(source: asyncssh.SSHReader[bytes], sink: asyncio.StreamWriter) -> None:

@@ -92,6 +92,7 @@ async def let_go(process: asyncio.subprocess.Process) -> None:
 async def kill(process: asyncio.subprocess.Process) -> None:
     process.kill()
     await process.wait()
+    process._transport.close()  # type: ignore[attr-defined]  # what it started may hold the pipes beyond this loop
 
 
 def processes_naming(word: str) -> list[int]:
