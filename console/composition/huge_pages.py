@@ -2,7 +2,7 @@
 
 What is known of a host lies all over memory and is gone through once an interval: with pages of 4 KiB each look asks
 the tables of pages again, and a poller of two thousand hosts spends a twentieth of its time on that. Only pieces that
-are full already are moved, so nothing grows; where the kernel cannot or may not (before 6.1, no Linux, huge pages
+are nearly full already are moved, so that little grows; where the kernel cannot or may not (before 6.1, no Linux, huge pages
 disabled for the process), all stays as it is.
 """
 
