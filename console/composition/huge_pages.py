@@ -2,8 +2,8 @@
 
 What is known of a host lies all over memory and is gone through once an interval: with pages of 4 KiB each look asks
 the tables of pages again, and a poller of two thousand hosts spends a twentieth of its time on that. Only pieces that
-are nearly full already are moved, so that little grows; where the kernel cannot or may not (before 6.1, no Linux, huge pages
-disabled for the process), all stays as it is.
+are nearly full already are moved, so that little grows; where the kernel cannot or may not (before 6.1, no Linux, huge
+pages disabled for the process), all stays as it is.
 """
 
 from __future__ import annotations
