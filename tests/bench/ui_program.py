@@ -18,6 +18,10 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, ClassVar
 
+# Before textual, as the program does it: it says how many frames a second there may be.
+from console.app import JumpwatchApp
+
+# isort: split
 from rich.segment import Segment
 from rich.style import Style
 from textual._time import get_time
@@ -28,7 +32,6 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import DataTable
 
-from console.app import JumpwatchApp
 from console.composition.garbage import settle, tidy
 from console.formatting import number, percent, short_bytes
 from console.panes.hostfilter import disk_pct, net_bps
