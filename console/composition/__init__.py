@@ -24,6 +24,7 @@ def run_console(settings_loader: Callable[[], ApplicationSettings], *, demo: boo
 
     app = JumpwatchApp(LiveServices(settings_loader, demo=demo), this_terminal(), early_theme())
     app.run()
+    gc.freeze()  # the process ends: Python would look over all of it once more
     return app.return_code or 0
 
 
