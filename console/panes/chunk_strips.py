@@ -106,7 +106,7 @@ def chunk_lines(
 ) -> list[Line]:
     """Return the chunk under the cursor in two lines."""
     if chunk is None:
-        return [Line().add("no chunk chosen: ← → walk along the strip", look.dim), Line()]
+        return [Line(), Line()] if table is None else [Line().add("no chunk yet: samples make one", look.dim), Line()]
     late = is_late(chunk, table, now)
     form = "%Y-%m-%d %H:%M"
     first = Line().add(f"{sign(chunk, late)} {word(chunk, late)}", _style(chunk, late, look)).gap(2)

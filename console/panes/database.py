@@ -18,6 +18,7 @@ from console.panes.database_activity import SessionList, SizeList, session_lines
 from console.panes.database_lists import ChunkList, InfoList, JobList, TableList
 from console.panes.database_requests import DatabaseRequests
 from console.panes.sections import SectionLine
+from console.widgets.line import Line
 from console.widgets.linelist import LineList
 from console.widgets.linesview import LinesView
 
@@ -132,6 +133,9 @@ class DatabasePane(DatabaseRequests):
 
     def _take_rest(self, database: DatabaseView) -> None:
         sessions, sizes = self.query_one(SessionList), self.query_one(SizeList)
+        why = Line() if database.at is None else Line().gap().add(sheet_of.nothing(database), sizes.palette.dim)
+        for each in (self.query_one(TableList), sizes):
+            each.set_nothing([why])
         found = database.activity.sessions if database.activity is not None else ()
         sessions.infos = {session.pid: session for session in found}
         sessions.set_rows([session.pid for session in found])
@@ -194,7 +198,8 @@ class DatabasePane(DatabaseRequests):
             jobs.styles.height = min(len(jobs.rows) + 1, max(4, self.size.height // 4))
         else:
             jobs.styles.height = "1fr"
-        job.set_lines(sheet_of.job_lines(self.job, self.now, self.utc, max(30, job.size.width), look))
+        unread = database.at is None
+        job.set_lines([] if unread else sheet_of.job_lines(self.job, self.now, self.utc, max(30, job.size.width), look))
         session = self.query_one("#db-session", LinesView)
         session.set_lines(session_lines(self.session, database, max(30, session.size.width), look))
         checks = self.query_one("#db-health", LinesView)

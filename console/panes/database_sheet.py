@@ -25,10 +25,13 @@ def totals(database: DatabaseView, now: datetime, width: int, look: Palette) -> 
     glyph, said, severity = DATABASE_STATES[database.state]
     fine = look.ok if database.state is DatabaseState.CONNECTED else look.dim
     first = Line().add(f" {glyph} {said}", look.level(severity) if severity else fine).gap(2)
+    old = None if database.at is None else (now - database.at).total_seconds()
+    note = f"read {age(old)} ago" if old is not None else ""
     if database.state is not DatabaseState.CONNECTED and database.detail:
-        parts = [*wrap(clean(database.detail), width - first.width - 1, 2), ""]
-        second = Line().gap(first.width).add(parts[1], look.text)
-        return [first.add(parts[0], look.text), second]
+        left = first.width
+        parts = [*wrap(clean(database.detail), width - left - len(note) - 3, 2), ""]
+        second = Line().gap(left).add(parts[1], look.text)
+        return [first.add(parts[0], look.text), second.to(width - len(note) - 1).add(note, look.warn)]
     if (can := database.capability) is not None:
         first.add(server(can), look.text)
         if width >= 100 and database.name:
@@ -40,8 +43,6 @@ def totals(database: DatabaseView, now: datetime, width: int, look: Palette) -> 
         facts.append(f"sessions {database.sessions}")
     if database.workers is not None and database.capability is not None and database.capability.background_workers:
         facts.append(f"workers {database.workers}")
-    old = None if database.at is None else (now - database.at).total_seconds()
-    note = f"read {age(old)} ago" if old is not None else ""
     for text in facts:
         if first.width + len(text) + len(note) + 5 <= width:
             first.gap(2).add(text, look.dim)
@@ -63,7 +64,18 @@ def server(can: Capability) -> str:
     return base + ("" if can.kind == "given" else f", {clean(can.kind)}")
 
 
+def nothing(database: DatabaseView) -> str:
+    """Return why there is no table: unknown is not the same as none."""
+    if database.at is not None:
+        return "no table of Jumpwatch is in this database: jumpwatch db init makes them"
+    if database.state is DatabaseState.STARTING:
+        return "nothing is known yet: the database is being reached"
+    return "nothing is known: the database was not reached since the start"
+
+
 def _sums(database: DatabaseView, width: int, look: Palette) -> Line:
+    if database.at is None:
+        return Line().gap().add(nothing(database), look.dim)
     chunks = sum(table.chunks for table in database.hypertables)
     packed = sum(table.compressed_chunks for table in database.hypertables)
     line = Line().gap().add(f"{count(chunks)} chunks", look.text)

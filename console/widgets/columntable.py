@@ -81,7 +81,7 @@ class ColumnTable(LineList):
             super().on_click(event)
             return
         start = 1
-        for place, cells in self.places(self.size.width):
+        for place, cells in self.places(self.room):
             if start <= event.x <= start + cells:
                 self.post_message(self.HeaderClicked(self.columns[place].name))
             start += cells + 1

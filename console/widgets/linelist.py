@@ -70,6 +70,11 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
         self._palette: Palette | None = None
         self._base: Style | None = None
 
+    @property
+    def room(self) -> int:
+        """The cells of a row: a scrollbar lies over the last one."""
+        return self.size.width - (self.scrollbar_size_vertical if self.show_vertical_scrollbar else 0)
+
     # What a list says of its rows.
     def fingerprint(self, row: Hashable) -> Hashable:
         """Return what the drawing of the row depends on, besides cursor and width."""
@@ -92,7 +97,7 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
 
     def head_word(self, x: int) -> str:
         """Return the header's word at that cell, or the one it stands under to the right; empty where there is none."""
-        text = self.draw_header(self.size.width).plain
+        text = self.draw_header(self.room).plain
         start = text.rfind(" ", 0, x + 1) + 1
         word = text[start:].split(" ", 1)[0] or (text[x:].split() or [""])[0]
         return word.rstrip("▾▴")
@@ -167,7 +172,7 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def render_line(self, y: int) -> Strip:
-        width, header = self.size.width, int(self.HEADER)
+        width, header = self.room, int(self.HEADER)
         base = self.base
         if self.HEADER and y == 0 and (self.rows or not self.nothing):
             return self.draw_header(width).strip(width, base)
