@@ -7,6 +7,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -59,9 +60,14 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
         caught.append(f"{event}{arguments[:1]} by {culprit}")
 
 
+@cache
+def _hooked() -> None:
+    sys.addaudithook(_hook)  # stays for good, and sleeps outside these tests
+
+
 @pytest.fixture(scope="module", autouse=True)
 def watchdog() -> Iterator[None]:
-    sys.addaudithook(_hook)  # stays for good, and sleeps outside these tests
+    _hooked()  # a worker that takes over another's tests may come to this module twice
     yield
     watching.clear()
 
