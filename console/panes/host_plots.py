@@ -55,9 +55,9 @@ def bridged(values: Values, reach: int) -> list[float | None]:
 def reach_of(plot: HostPlot) -> int:
     """Return how many steps without a value are no gap, for the samples come more seldom than the steps.
 
-    Buckets of a rollup line up with the steps: there every hole is a gap.
+    Buckets of a rollup line up with the steps: of a host that is polled often, every hole there is a gap.
     """
-    return reach_in(plot.history.cpu, plot.step_s) if plot.source == "raw" else 0
+    return reach_in(plot.history.cpu, plot.step_s)
 
 
 def reach_in(values: Values, step_s: float) -> int:

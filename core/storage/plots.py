@@ -130,15 +130,30 @@ def choose(wanted: str, firsts: Mapping[str, datetime | None]) -> str:
 
 
 def _probe_sql(sources: Iterable[str], parts: Iterable[int]) -> str:
-    """Return the query of the oldest and newest bucket of a host in those sources of those parts."""
+    """Return the query of the oldest and newest bucket of a host in those sources of those parts.
+
+    The bucket that the start lies in is no oldest one, for what it holds may have come before.
+    """
     asked = []
     for number, source in product(parts, sources):
         part = _PARTS[number]
-        table, at, low = (part.table.name, "ts", "start") if source == "raw" else (part.rollup(source), "bucket", "low")
-        rows = f"SELECT {at} FROM {table} WHERE host_id = :host AND {at} >= :{low} AND {at} < :stop ORDER BY {at}"  # noqa: S608 - our own names
-        last = f"({rows} DESC LIMIT 1)" if source != "raw" else "NULL::timestamptz"
-        asked.append(f"SELECT {number} AS part, '{source}' AS source, ({rows} LIMIT 1) AS first, {last} AS newest")
+        table, at = (part.table.name, "ts") if source == "raw" else (part.rollup(source), "bucket")
+        rows = f"SELECT {at} FROM {table} WHERE host_id = :host AND {at} >= :%s AND {at} < :stop ORDER BY {at}"  # noqa: S608 - our own names
+        last = f"({rows % f'low{source}'} DESC LIMIT 1)" if source != "raw" else "NULL::timestamptz"
+        asked.append(
+            f"SELECT {number} AS part, '{source}' AS source, ({rows % 'start'} LIMIT 1) AS first, {last} AS newest"
+        )
     return " UNION ALL ".join(asked)
+
+
+def _reach_sql(sources: Iterable[str]) -> str:
+    """Return the query of which sources of a host's own figures begin before the stop, finest first."""
+    asked = []
+    for source in sources:
+        table, at = (HOST_SAMPLES.name, "ts") if source == "raw" else (_PARTS[0].rollup(source), "bucket")
+        rows = f"SELECT 1 FROM {table} WHERE host_id = :host AND {at} < :stop"  # noqa: S608 - our own names
+        asked.append(f"SELECT '{source}' AS source, {WIDTHS[source]} AS width WHERE EXISTS ({rows})")
+    return " UNION ALL ".join(asked) + " ORDER BY width"
 
 
 def _edges_sql(picks: Sequence[tuple[int, str]]) -> str:
@@ -200,7 +215,8 @@ async def host_history(
     async with database.connect(f"read the past of {host}") as connection:
         host_id = await connection.scalar(_HOST_ID, {"name": host})
         if host_id is not None:
-            span = {"host": host_id, "start": start, "stop": stop, "low": floor(start, HOUR)}
+            span = {"host": host_id, "start": start, "stop": stop}
+            span |= {f"low{source}": floor(start, width) for source, width in WIDTHS.items() if width}
             picks = await _pick(connection, chosen, span, coarser=source is None)
             chosen = picks[0][0]
             width = WIDTHS[chosen]
@@ -234,6 +250,9 @@ async def _pick(
         if parts:
             for row in await connection.execute(text(_probe_sql(others, parts)), span):
                 found[row.part, row.source] = row
+        if not any(row.first for row in found.values()):
+            # The finest that there is of that time tells that there was nothing, or a bucket of more than the span.
+            wanted = await connection.scalar(text(_reach_sql([wanted, *others])), span) or wanted
     picks = []
     for number in every:
         pick = choose(wanted, {source: row.first for (part, source), row in found.items() if part == number})

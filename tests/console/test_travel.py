@@ -233,7 +233,8 @@ def test_samples_that_come_seldom_are_no_gaps() -> None:
     seldom = tuple(float(n) if n % 6 == 0 else None for n in range(30))
     assert reach_of(plot_of(dense)) == 1 and bridged(dense, 1).count(None) == 5
     assert bridged(seldom, reach_of(plot_of(seldom))).count(None) == 0
-    assert reach_of(plot_of(dense, "1h", 3600.0)) == 0, "buckets line up: every hole is a gap"
+    assert reach_of(plot_of(dense, "1h", 3600.0)) == 0, "one in each bucket: every hole is a gap"
+    assert bridged(seldom, reach_of(plot_of(seldom, "1m", 60.0))).count(None) == 0, "a host polled each ten minutes"
     assert reach_of(plot_of((None, 1.0, None))) == 0
 
 

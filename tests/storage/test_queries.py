@@ -67,6 +67,22 @@ async def test_the_newest_samples_are_in_every_plot(database: Database) -> None:
     assert minutes.history.cpu[2] == 30.0 and minutes.history.net[2] == 3e6
 
 
+async def test_a_bucket_that_the_window_cuts_is_taken_only_where_nothing_finer_is_left(database: Database) -> None:
+    hour = rollups.floor(NOW - 3 * DAY, 3600)
+    seldom = list(series(1, 18, end=hour + 3 * HOUR - timedelta(minutes=5), step=timedelta(minutes=10)))
+    await write_history(database, [Host("host0")], seldom)
+    plot = await plots.host_history(database, "host0", hour + timedelta(minutes=56), hour + timedelta(minutes=116))
+    assert plot.source == "raw" and sum(value is not None for value in plot.history.cpu) == 6
+    between = hour + timedelta(minutes=66), hour + timedelta(minutes=74)  # nobody asked then
+    plot = await plots.host_history(database, "host0", *between)
+    assert plot.source == "raw" and set(plot.history.cpu) == {None}
+    async with database.driver() as connection:
+        for table in ("host_samples", "host_samples_1m"):
+            await connection.execute(f"DELETE FROM {table}")
+    plot = await plots.host_history(database, "host0", *between)
+    assert plot.source == "1h" and plot.history.cpu[0] is not None
+
+
 async def test_rollups_outlive_raw_data_each_by_its_own_setting(database: Database) -> None:
     ages = (25 * DAY, 7 * DAY, timedelta(minutes=30))
     for age in ages:
