@@ -57,11 +57,13 @@ async def main() -> None:
         await until(services, lambda v: any(h.state is HostState.OFFLINE for h in v.hosts), "a host that dropped off")
         ways = {"host": ("1", "enter")}  # the host under the cursor of the fleet; each other pane by its own key
         steps = [(tab.name, ways.get(tab.name, (tab.key,))) for tab in TABS]
-        for name, keys in (*steps, ("drawer", ("5", "w", "y", "tab", "j", "C"))):
+        drawer = ("5", "w", "y", "tab", "j", "C")
+        replay = ("escape", "3", "g", "enter", "left_square_bracket", "Z", "Z")  # the day before the disk that fills
+        for name, keys in (*steps, ("drawer", drawer), ("replay", replay)):
             await pilot.press(*keys)
             await pilot.pause(2.5)
             await shoot(pilot, name)
-        await pilot.press("escape", "ctrl+q")
+        await pilot.press("backslash", "ctrl+q")
 
 
 if __name__ == "__main__":

@@ -181,13 +181,14 @@ class HostPane(Pane):
         return zoomed(chosen[0], window, plot, trouble, sheet, (rows, columns))
 
     def action_zoom(self, longer: int) -> None:
-        """Show a shorter or longer time; shorter than the shortest is the live plots again."""
+        """Show a shorter or longer time; shorter than the shortest is the live plots again, where there are some."""
+        live = self.view.live
         if self.zoom is None:
-            self.zoom = FIRST if longer > 0 else FIRST - 1
-        elif self.zoom + longer < 0:
+            self.zoom = FIRST if live and longer > 0 else FIRST + longer
+        elif self.zoom + longer < 0 and live:
             self.zoom = None
         else:
-            self.zoom = min(self.zoom + longer, len(SPANS) - 1)
+            self.zoom = min(max(0, self.zoom + longer), len(SPANS) - 1)
         self._draw()
 
     def action_leave(self) -> None:

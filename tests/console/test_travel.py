@@ -224,6 +224,15 @@ async def test_plots_zoom_from_minutes_to_a_year_and_back_to_live() -> None:
         assert "PAST" not in screen_text(app), "shorter than the shortest are the live plots"
 
 
+async def test_each_zoom_of_the_past_shows_another_time() -> None:
+    async with running(FakeServices(moving=False), size=(160, 50)) as (app, pilot, _services):
+        await pilot.press("2", BACK)
+        await until(pilot, lambda: "PAST 1 h: " in screen_text(app))
+        for key, name in (("Z", "6 h"), ("z", "1 h"), ("z", "15 min"), ("z", "5 min"), ("z", "5 min"), ("Z", "15 min")):
+            await pilot.press(key)
+            await until(pilot, lambda name=name: f"PAST {name}: " in screen_text(app))  # type: ignore[misc]
+
+
 def plot_of(values: tuple[float | None, ...], source: str = "raw", step_s: float = 10.0) -> HostPlot:
     return HostPlot(HostHistory(cpu=values), source, step_s)
 
