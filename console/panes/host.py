@@ -136,10 +136,21 @@ class HostPane(Pane):
             *sheet_of.interfaces(view, sheet),
             blank,
             *found.finding_lines(view, sheet, (*_THEN, *found.other_kinds(view))),
+            *self._rest(view, sheet),
+        ]
+
+    def _rest(self, view: HostView, sheet: Sheet) -> list[Line]:
+        """Return what is not there, and what polling costs; of the past only what is known of it."""
+        past = self.view.past
+        if not self.view.live:
+            why = "being read" if past is not None and not past.whole else "nothing is stored of it, or it was off"
+            lines = found.missing(view, sheet, why)
+            return [sheet_of.heading("WHAT WAS NOT THERE", sheet), *lines] if lines else []
+        return [
             sheet_of.heading("LAST FRAME, AND WHAT IS NOT THERE", sheet),
             *sheet_of.sections(view, sheet),
-            *found.missing(view, sheet),
-            blank,
+            *found.missing(view, sheet, "not asked yet, or off"),
+            Line(),
             sheet_of.heading("POLLING ITSELF", sheet),
             *found.polling(view, self.view.polling, sheet),
         ]

@@ -71,8 +71,8 @@ def other_kinds(view: HostView) -> list[str]:
     return sorted(kind for kind in view.findings if kind not in TITLES)
 
 
-def missing(view: HostView, sheet: Sheet) -> list[Line]:
-    """Return a line for each kind that the host lacks, and one for those that nobody asked for yet."""
+def missing(view: HostView, sheet: Sheet, why: str) -> list[Line]:
+    """Return a line for each kind that the host lacks, and one for those that are not known, with the reason."""
     look, lines = sheet.look, list[Line]()
     for kind, found in view.findings.items():
         if found.finding.status is SectionStatus.ABSENT:
@@ -80,7 +80,7 @@ def missing(view: HostView, sheet: Sheet) -> list[Line]:
             lines.append(line.add(f"absent: {clean(found.finding.detail)}".removesuffix(": "), look.dim))
     unasked = [kind for kind in TITLES if kind not in view.findings]
     if unasked:
-        text = f"○ unknown: {', '.join(unasked)} (not asked yet, or off)"
+        text = f"○ unknown: {', '.join(unasked)} ({why})"
         lines += [Line().add(part, look.dim) for part in wrap(text, sheet.width)]
     return lines
 

@@ -12,6 +12,7 @@ from console.panes.host_plots import SPANS, axis, bridged, reach_of, rows_of, th
 from console.screens.jump import JumpDialog
 from console.screens.travel import STEPS, beside
 from console.timewords import EXAMPLES, parse_moment
+from console.widgets.linesview import LinesView
 from console.widgets.scrubber import Scrubber
 from core.models import HostHistory, HostPlot, HostState
 from tests.console.driving import running, screen_text, table, type_text, until
@@ -228,6 +229,8 @@ async def test_each_zoom_of_the_past_shows_another_time() -> None:
     async with running(FakeServices(moving=False), size=(160, 50)) as (app, pilot, _services):
         await pilot.press("2", BACK)
         await until(pilot, lambda: "PAST 1 h: " in screen_text(app))
+        text = app.main.pane.query_one(LinesView).text
+        assert "no frame yet" not in text and "POLLING ITSELF" not in text, "of the present, or of no moment at all"
         for key, name in (("Z", "6 h"), ("z", "1 h"), ("z", "15 min"), ("z", "5 min"), ("z", "5 min"), ("Z", "15 min")):
             await pilot.press(key)
             await until(pilot, lambda name=name: f"PAST {name}: " in screen_text(app))  # type: ignore[misc]
