@@ -124,9 +124,9 @@ def test_absent_forbidden_hung_and_unreadable_are_told_apart() -> None:
     assert "DRIVES  ▲ forbidden  7s old" in shown and "allow sudo -n smartctl" in shown
     assert "CONTAINERS  ▲ timeout" in shown and "LISTENING  ▲ cannot be read" in shown
     assert "ZFS" not in shown and troubles(it, sheet()) == []
-    left = text(missing(it, sheet()))
+    left = text(missing(it, sheet(), "not asked yet"))
     assert "○ zfs           absent: ZFS is not there" in left
-    assert "○ unknown: processes, services, updates, sessions" in left
+    assert "○ unknown: processes, services, updates, sessions (not asked yet)" in left
 
 
 def test_troubles_stand_worst_first() -> None:
