@@ -12,6 +12,8 @@ from textual.message import Message
 if TYPE_CHECKING:  # no request is made before the first paint
     from core.models import FleetView, HostPlot, ItemPlot, PlanRequest
 
+Item = tuple[Literal["unit", "container"], str]  # what runs on a host, by kind and name
+
 
 @dataclass(eq=False, repr=False)
 class ViewPosted(Message):
@@ -167,9 +169,10 @@ class CopyFileWanted(Message):
 
 @dataclass(eq=False, repr=False)
 class HostActionsWanted(Message):
-    """Show what may be done to these hosts, as a list to choose from."""
+    """Show what may be done to these hosts, as a list to choose from; first what is done to that item of theirs."""
 
     hosts: tuple[str, ...]
+    item: Item | None = None
 
 
 @dataclass(eq=False, repr=False)

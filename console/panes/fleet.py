@@ -14,14 +14,9 @@ from textual.containers import Horizontal
 from console.formatting import age
 from console.messages import (
     HeatWanted,
-    HostActionsWanted,
     HostWanted,
     IntervalWanted,
-    LogsWanted,
-    MaintenanceWanted,
     Remark,
-    RunWanted,
-    ShellWanted,
 )
 from console.panes.fleet_export import FLEET_COLUMNS
 from console.panes.fleet_table import AGE_STEP_S, FleetTable, loud_hosts
@@ -50,12 +45,7 @@ class FleetPane(ListPane):
 
     TITLE = "Fleet"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "actions", "actions", id="fleet.actions"),
-        Binding("l", "logs", "log", show=False, tooltip="follow the log", id="fleet.logs"),
-        Binding("X", "run", "run a command", show=False, id="fleet.run"),
-        Binding("S", "shell", "ssh shell", show=False, id="fleet.shell"),
         Binding("H", "heat", "map of the fleet", show=False, id="fleet.heat"),
-        Binding("m", "maintenance", "maintenance on or off", show=False, id="fleet.maintenance"),
         Binding("plus,equals_sign", "interval(0.5)", "faster", key_display="+", show=False, id="fleet.faster"),
         Binding("minus", "interval(2.0)", "slower", key_display="-", show=False, id="fleet.slower"),
     ]
@@ -205,25 +195,6 @@ class FleetPane(ListPane):
     def action_heat(self) -> None:
         view = self.selected
         self.post_message(HeatWanted(view.host.name if view else None))
-
-    def action_maintenance(self) -> None:
-        """Ask for maintenance of the marked hosts, or of the one under the cursor."""
-        if hosts := self.chosen_hosts:
-            self.post_message(MaintenanceWanted(hosts))
-
-    def action_actions(self) -> None:
-        self.post_message(HostActionsWanted(self.chosen_hosts))
-
-    def action_run(self) -> None:
-        self.post_message(RunWanted(self.chosen_hosts))
-
-    def action_logs(self) -> None:
-        if (view := self.selected) is not None:
-            self.post_message(LogsWanted(view.host.name))
-
-    def action_shell(self) -> None:
-        if (view := self.selected) is not None:
-            self.post_message(ShellWanted(view.host.name))
 
     def action_interval(self, factor: float) -> None:
         hosts: list[str | None] = list(self.marked_hosts) or [None]

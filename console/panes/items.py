@@ -12,8 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 
 from console.formatting import age, clean
-from console.messages import HostWanted, Remark
+from console.messages import HostActionsWanted, HostWanted, Remark
 from console.panes.coverage import nothing, summary
+from console.panes.item_acts import acted_on, logs_of
 from console.panes.item_past import StoredPast, past_lines
 from console.panes.listing import Key, Row, Rows
 from console.panes.listpane import ListPane
@@ -231,6 +232,15 @@ class ItemsPane(ListPane):
     def on_section_line_chosen(self, event: SectionLine.Chosen) -> None:
         event.stop()
         self._show([listing.name for listing, _ in self.LISTINGS].index(event.name))
+
+    # Actions on the item under the cursor, or on the marked ones where they are of one name.
+    def action_actions(self) -> None:
+        same = {acted_on(self.rows.items.get(Key(*item))) for item in self.chosen_items}
+        self.post_message(HostActionsWanted(self.chosen_hosts, same.pop() if len(same) == 1 else None))
+
+    def action_logs(self) -> None:
+        if (row := self.selected_row) is not None:
+            self.post_message(logs_of(row))
 
     # Order and filter.
     def _sort(self, name: str, backwards: bool) -> None:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from console.messages import CompareWanted, PollWanted, Remark
+from console.messages import (
+    CompareWanted,
+    HostActionsWanted,
+    LogsWanted,
+    MaintenanceWanted,
+    PollWanted,
+    Remark,
+    RunWanted,
+    ShellWanted,
+)
 from console.panes.base import Pane
 from console.widgets.bars import OneLine
 from console.widgets.filterbar import FilterBar
@@ -54,12 +63,17 @@ class ListPane(Pane):
     HINT: ClassVar[str] = 'words  !not  -f fuzzy  state:offline  tag:web  cpu>80  age>60s  "two words"'
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", key_display="/", id="rows.filter"),
+        Binding("a", "actions", "actions", id="rows.actions"),
         Binding("s", "sort", "sort", id="rows.sort"),
         Binding("v", "turn", "reverse order", show=False, id="rows.turn"),
         Binding("space", "mark", "mark", id="rows.mark"),
         Binding("A", "mark_all", "mark all shown, or none", show=False, id="rows.mark_all"),
         Binding("c", "compare", "compare the marked hosts", show=False, id="rows.compare"),
         Binding("r", "poll", "poll now", id="rows.poll"),
+        Binding("l", "logs", "log", show=False, tooltip="follow the log", id="rows.logs"),
+        Binding("X", "run", "run a command", show=False, id="rows.run"),
+        Binding("S", "shell", "ssh shell", show=False, id="rows.shell"),
+        Binding("m", "maintenance", "maintenance on or off", show=False, id="rows.maintenance"),
     ]
 
     # What the pane says of its list.
@@ -152,6 +166,25 @@ class ListPane(Pane):
         """Poll the marked hosts, or the one under the cursor, now."""
         for host in self.chosen_hosts:
             self.post_message(PollWanted(host))
+
+    # Actions on hosts, and on what runs there: the marked ones, else the one under the cursor.
+    def action_actions(self) -> None:
+        self.post_message(HostActionsWanted(self.chosen_hosts))
+
+    def action_run(self) -> None:
+        self.post_message(RunWanted(self.chosen_hosts))
+
+    def action_maintenance(self) -> None:
+        if hosts := self.chosen_hosts:
+            self.post_message(MaintenanceWanted(hosts))
+
+    def action_logs(self) -> None:
+        if (item := self.selected_item) is not None:
+            self.post_message(LogsWanted(item[0]))
+
+    def action_shell(self) -> None:
+        if (item := self.selected_item) is not None:
+            self.post_message(ShellWanted(item[0]))
 
     # The filter.
     @property

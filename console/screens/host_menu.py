@@ -30,6 +30,7 @@ from console.widgets.linelist import LineList
 from core.models import ContainerFigures, ServiceFigures
 
 if TYPE_CHECKING:
+    from console.messages import Item
     from core.models import FleetView, HostView
 
 
@@ -67,13 +68,15 @@ class HostMenu(Cover[Message | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "close", "close")]
 
-    def __init__(self, hosts: tuple[str, ...], view: FleetView) -> None:
+    def __init__(self, hosts: tuple[str, ...], view: FleetView, item: Item | None = None) -> None:
         super().__init__()
-        self._hosts = hosts
+        self._hosts, self._item = hosts, item
         self._view = next((each for each in view.hosts if each.host.name == hosts[0]), None)
 
     def compose(self) -> ComposeResult:
         who = self._hosts[0] if len(self._hosts) == 1 else f"{len(self._hosts)} marked hosts"
+        if self._item is not None:
+            who = f"{self._item[1]} of {who}"
         with Vertical(classes="dialog wide", id="menu"):
             yield Static(f"Actions on {clean(who)}", classes="dialog-title", markup=False)
             yield MenuList(id="menu-list")
@@ -81,7 +84,7 @@ class HostMenu(Cover[Message | None]):
 
     def on_mount(self) -> None:
         menu = self.query_one(MenuList)
-        menu.set_rows(choices(self._hosts, self._view))
+        menu.set_rows(choices(self._hosts, self._view, self._item))
         menu.focus()
 
     @on(LineList.Opened)
@@ -94,12 +97,17 @@ class HostMenu(Cover[Message | None]):
         self.dismiss(None)
 
 
-def choices(hosts: tuple[str, ...], view: HostView | None) -> list[Choice]:
-    """Return what may be done: for one host also its units and containers, those that failed first."""
+def choices(hosts: tuple[str, ...], view: HostView | None, item: Item | None = None) -> list[Choice]:
+    """Return what may be done: for one host also its units and containers, those that failed first.
+
+    What is done to ``item``, a unit or container that these hosts have, stands before all else.
+    """
     found: list[Choice] = []
     one = len(hosts) == 1
     if one and view is not None:
         found += sorted(_units(view), key=lambda each: -each.level)
+    elif item is not None and item[0] == "unit":
+        found += _unit_everywhere(hosts, item[1])
     found.append(Choice("restart a unit …", "its name is asked", UnitWanted(hosts, "")))
     found.append(Choice("run a command …", "saved or typed, outputs side by side", RunWanted(hosts)))
     if one:
@@ -110,7 +118,16 @@ def choices(hosts: tuple[str, ...], view: HostView | None) -> list[Choice]:
             found += _containers(view)
     found.append(Choice("maintenance …", "on or off", MaintenanceWanted(hosts)))
     found.append(Choice("reboot", "tells who is logged in first", RebootWanted(hosts), 1))
+    if item is not None:
+        kind, name = item
+        found.sort(key=lambda each: getattr(each.wanted, kind, "") != name)
     return found
+
+
+def _unit_everywhere(hosts: tuple[str, ...], unit: str) -> Iterator[Choice]:
+    yield Choice(f"restart {unit}", f"on {len(hosts)} hosts, one first", UnitWanted(hosts, unit))
+    yield Choice(f"start {unit}", "", UnitWanted(hosts, unit, "start"))
+    yield Choice(f"stop {unit}", "", UnitWanted(hosts, unit, "stop"))
 
 
 def _units(view: HostView) -> Iterator[Choice]:

@@ -103,7 +103,7 @@ class HostRequests(Requests):
         from console.screens.host_menu import HostMenu
 
         if message.hosts:
-            self.app.push_screen(HostMenu(message.hosts, self.services.view), self._again)
+            self.app.push_screen(HostMenu(message.hosts, self.services.view, message.item), self._again)
         else:
             self.on_remark(Remark("no host is chosen"))
 

@@ -71,6 +71,45 @@ async def test_the_menu_leads_to_a_drawer_and_enter_twice_does_nothing() -> None
         assert len(app.screen_stack) <= 2
 
 
+async def test_a_unit_or_container_under_the_cursor_is_acted_on() -> None:
+    async with running(unlocked()) as (app, pilot, _):
+        for key, action, name in (("7", "unit.restart", "nginx.service"), ("6", "container.restart", "indexer")):
+            await pilot.press(key, "g")
+            await until(pilot, lambda name=name: (app.main.pane.selected_item or ("", ""))[1] == name)  # type: ignore[misc]
+            await pilot.press("a")
+            await until(pilot, lambda: isinstance(app.screen, HostMenu))
+            await pilot.pause()
+            assert f"Actions on {name} of db-01" in screen_text(app)
+            await pilot.press("enter")
+            drawer = await drawer_of(app, pilot)
+            request = drawer.operation.plan.request
+            assert request.action == action and name in request.arguments.values()
+            assert request.arguments["hosts"] == "db-01"
+            await pilot.press("escape")
+            await until(pilot, lambda: app.screen is app.main)
+            await pilot.press("l")
+            await until(pilot, lambda: isinstance(app.screen, LogScreen))
+            assert isinstance(app.screen, LogScreen)
+            assert name in (app.screen.source.unit, app.screen.source.container)
+            await pilot.press("escape")
+            await until(pilot, lambda: app.screen is app.main)
+
+
+async def test_a_unit_marked_on_several_hosts_is_acted_on_there() -> None:
+    async with running(unlocked()) as (app, pilot, _):
+        await pilot.press("7")
+        await until(pilot, lambda: app.main.pane.id == "services")
+        await pilot.press("slash")
+        await put(pilot, "unit:ssh host=db-01,web-02")
+        await pilot.press("enter", "A", "a")
+        await until(pilot, lambda: isinstance(app.screen, HostMenu))
+        await pilot.pause()
+        assert "Actions on ssh.service of 2 marked hosts" in screen_text(app)
+        await pilot.press("enter")
+        drawer = await drawer_of(app, pilot)
+        assert drawer.operation.plan.request.arguments == {"hosts": "db-01 web-02", "unit": "ssh.service"}
+
+
 async def test_keys_in_haste_do_nothing() -> None:
     """Pairs of our keys on a host, with enter twice after them, in write mode: nothing is applied."""
     services = unlocked()
