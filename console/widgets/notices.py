@@ -39,7 +39,7 @@ class NoticeLine(OneLine):
             text = f"✗ {self._changed} changed host key{'s' if self._changed > 1 else ''}"
             line.add(text, look.bad).gap(2)
         if self._unknown:
-            text = f"▲ {self._unknown} new host key{'s' if self._unknown > 1 else ''} to review"
+            text = f"▲ {self._unknown} new host key{'s' if self._unknown > 1 else ''}"
             line.add(text, look.warn).gap(2)
         if self._changed or self._unknown:
             line.add(key_of(self.app, "main.review", "h"), look.key).add(" review", look.dim).gap(2)
