@@ -49,18 +49,24 @@ class LogList(LineList):
         return self.utc
 
     def draw_header(self, width: int) -> Line:
-        head = self.palette.head
-        line = Line().gap().cell("UTC" if self.utc else "LOCAL TIME", 15, head).cell("SEVERITY", 12, head)
-        return line.cell("FROM", 17, head).add("MESSAGE", head)
+        head, (level, source) = self.palette.head, _widths(width)
+        line = Line().gap().cell("UTC" if self.utc else "LOCAL TIME", 15, head).cell("SEVERITY", level, head)
+        return line.cell("FROM", source, head).gap().add("MESSAGE", head)
 
     def draw_row(self, row: Hashable, width: int) -> Line:
         assert isinstance(row, LogRecord)
         look = self.palette
         glyph, word, level = severity(row)
         style = look.level(level) if level else look.dim
+        cells, source = _widths(width)
         line = Line().gap().cell(moment(row.ts, self.utc, "%m-%d %H:%M:%S"), 15, look.dim)
-        line.cell(f"{glyph} {word}", 12, style).cell(clean(row.source) or DASH, 16, look.strong).gap()
-        return line.add(clean(row.text), look.level(level) if level else look.text)
+        line.cell(f"{glyph} {word}", cells, style).cell(clean(row.source) or DASH, source, look.strong).gap()
+        return line.cell(clean(row.text), width - line.width, look.level(level) if level else look.text)
+
+
+def _widths(width: int) -> tuple[int, int]:
+    """Return the cells of severity and source: on a narrow screen the message has the room."""
+    return (12, 16) if width >= 100 else (10, 10)
 
 
 class LogScreen(Cover[None]):
