@@ -29,7 +29,8 @@ def look_at(environment: Mapping[str, str], encoding: str) -> Terminal:
     rich = _RICH.search(kind) or environment.get("COLORTERM", "") in ("truecolor", "24bit")
     inside = "tmux" if environment.get("TMUX") else "screen" if environment.get("STY") else ""
     theme = "mono" if not colour else "dark" if rich else "ansi"
-    return Terminal(theme, colour, encoding.lower().replace("-", "").replace("_", "") == "utf8", inside)
+    utf8 = encoding.lower().replace("-", "").replace("_", "") == "utf8"
+    return Terminal(theme, colour, utf8 and kind != "linux", inside)  # a Linux console's font has 256 or 512 glyphs
 
 
 def outward(sequence: str, inside: str) -> str:

@@ -39,7 +39,7 @@ def totals(database: DatabaseView, now: datetime, width: int, look: Palette) -> 
     facts = []
     if database.pool is not None:
         facts.append(f"pool {database.pool.checked_out}/{database.pool.limit}")
-    if database.sessions is not None:
+    if database.sessions is not None and not (can is not None and can.single_session):  # that one tells of none
         facts.append(f"sessions {database.sessions}")
     if database.workers is not None and database.capability is not None and database.capability.background_workers:
         facts.append(f"workers {database.workers}")

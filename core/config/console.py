@@ -26,7 +26,8 @@ class ConsoleSettings(Section):
         "else what the terminal can do",
     )
     glyphs: Literal["auto", "unicode", "ascii"] = Field(
-        default="auto", description="`ascii` draws with plain characters; `auto`: where the locale is not UTF-8"
+        default="auto",
+        description="`ascii` draws with plain characters; `auto`: where the locale is not UTF-8, or on a Linux console",
     )
     plain: bool = Field(
         default=False, description="lines of text instead of a screen, for screen readers; flag `--plain`"

@@ -168,7 +168,7 @@ def test_plain_text_keeps_its_width() -> None:
         ({"TERM": "xterm-256color"}, "utf-8", Terminal()),
         ({"TERM": "xterm-256color", "NO_COLOR": "1"}, "utf-8", Terminal("mono", colour=False)),
         ({"TERM": "xterm-256color", "NO_COLOR": ""}, "UTF8", Terminal()),
-        ({"TERM": "linux"}, "utf-8", Terminal("ansi")),
+        ({"TERM": "linux"}, "utf-8", Terminal("ansi", unicode=False)),
         ({"TERM": "vt220"}, "ANSI_X3.4-1968", Terminal("mono", colour=False, unicode=False)),
         ({"TERM": "screen", "STY": "1.x"}, "utf-8", Terminal("ansi", inside="screen")),
         ({"TERM": "tmux-256color", "TMUX": "/tmp/x"}, "latin-1", Terminal(unicode=False, inside="tmux")),
