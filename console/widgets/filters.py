@@ -15,7 +15,7 @@ _PLAIN = {
     **dict(zip("▏▎▍▌▋▊▉", ".::|||#", strict=True)),
     **dict(zip("─━═│┃║┌┐└┘├┤┬┴┼╭╮╰╯╱╲", "--=|||+++++++++++++/\\", strict=True)),
     **dict(zip("●○◇◆▲△▼▽▾▴✗✓✔✘·•…–—", "*o<>^^vvv^xvvx..~--", strict=True)),
-    **dict(zip("▶◀►◄›‹»«→←↑↓↵⇧", "><><><><><^v/S", strict=True)),
+    **dict(zip("▶◀▸►◄›‹»«→←↑↓↵⇧┄‼", "><>><><><><^v/S-!", strict=True)),
     **dict(zip("▓░▒▚▕▐▔▀▖▗▘▝▙▟■□▪▫", '#.%/||""....##Xo*.', strict=True)),
     **dict(zip("“”‘’´×÷±°µ≥≤≠≈ß", "\"\"'''x/+ou><!~s", strict=True)),
 }

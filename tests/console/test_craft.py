@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from textual import events
 from textual.binding import Binding
 from textual.color import Color
 
+import console
 from console.app import JumpwatchApp
 from console.messages import AttentionWanted
 from console.screens.changes import ChangesScreen
@@ -160,6 +163,15 @@ async def test_without_utf8_nothing_but_ascii_is_drawn_and_every_state_has_its_w
 def test_plain_text_keeps_its_width() -> None:
     assert plain_text("● online ▁█ ╭─╮ é") == "* online _# +-+ ?"
     assert plain_text("日本") == "????" and plain_text("plain") == "plain"
+
+
+def test_every_character_that_we_draw_has_a_plain_likeness() -> None:
+    unlike = {}
+    for file in Path(console.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and file.name != "export.py":
+                unlike |= {mark: file.name for mark in node.value if not mark.isascii() and "?" in plain_text(mark)}
+    assert not unlike
 
 
 @pytest.mark.parametrize(
