@@ -101,7 +101,8 @@ class HostStateChanged(BaseEvent):
         return {HostState.OFFLINE: "error", HostState.DEGRADED: "warning"}.get(self.new, "info")  # type: ignore[return-value]
 
     def summary(self) -> str:
-        return f"{self.host}: {self.old} -> {self.new}" + (f" ({self.detail})" if self.detail else "")
+        change = f"still {self.new}" if self.old == self.new else f"{self.old} -> {self.new}"  # for another reason
+        return f"{self.host}: {change}" + (f" ({self.detail})" if self.detail else "")
 
 
 class FindingChanged(BaseEvent):

@@ -25,7 +25,8 @@ MARKS: tuple[str, ...] = (
     """
     SELECT t.ts, 'state' AS kind,
         CASE t.new WHEN 'offline' THEN 'error' WHEN 'degraded' THEN 'warning' ELSE 'info' END AS severity,
-        h.name AS host, concat(t.old, ' -> ', t.new, ' (' || nullif(t.detail, '') || ')') AS text
+        h.name AS host, concat(CASE WHEN t.old = t.new THEN 'still ' ELSE t.old || ' -> ' END, t.new,
+            ' (' || nullif(t.detail, '') || ')') AS text
     FROM transitions t JOIN hosts h USING (host_id) WHERE t.ts > $1 AND t.ts <= $2
     """,
     """

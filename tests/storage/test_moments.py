@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from core.events import HostStateChanged
 from core.models import (
     Finding,
     FleetView,
@@ -176,6 +177,14 @@ async def test_rollups_tell_where_raw_data_is_gone(database: Database) -> None:
         window = (hour + 5 * HOUR, hour - 5 * HOUR)
         found = await timeline.gaps(database, window[1], window[0], await reach(database))
         assert len(found) == 2 and found[0][1] <= hour + 21 * MINUTE and found[1][0] >= hour + 50 * MINUTE
+
+
+async def test_a_state_that_has_another_reason_is_still_the_same_state(database: Database) -> None:
+    still = Transition("web", NOW - HOUR, HostState.OFFLINE, HostState.OFFLINE, Reason.ROUTE, "no route to host")
+    await stored(database, [], [still])
+    before, _ = await timeline.marks(database, still.ts - HOUR, still.ts)
+    event = HostStateChanged(source="poller", host="web", old=still.old, new=still.new, detail=still.detail)
+    assert [f"web: {mark.text}" for mark in before] == [event.summary()] == ["web: still offline (no route to host)"]
 
 
 async def test_marks_of_states_and_actions(database: Database) -> None:
