@@ -53,9 +53,16 @@ async def run_here(argv: Sequence[str], timeout_s: float, limit: int) -> tuple[i
     Of each stream ``limit`` bytes are kept. Nothing of it is left running, whatever happens.
     """
     pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
+            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
+        )
     )
+    try:
+        child = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await _end(await starting)  # asyncio would kill the child alone, and wait for what its own children hold
+        raise
     try:
         async with asyncio.timeout(timeout_s):
             out, err = await child.communicate()
@@ -63,10 +70,14 @@ async def run_here(argv: Sequence[str], timeout_s: float, limit: int) -> tuple[i
     except TimeoutError:
         return 124, b"", b""
     finally:
-        if child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            await child.wait()
+        await _end(child)
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        await child.wait()
 
 
 def read_local_spec(seed: int = 0) -> HostSpec:

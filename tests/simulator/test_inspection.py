@@ -139,6 +139,23 @@ async def test_a_command_on_this_machine_ends_with_its_reader_and_in_time(tmp_pa
     assert await run_here(("sh", "-c", "echo 1234; echo 5 >&2; exit 3"), 60.0, 3) == (3, b"123", b"5\n")
 
 
+async def test_a_command_that_is_cancelled_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    argv = ("sh", "-c", f"sleep 600 & echo $$ > {mark}.new; mv {mark}.new {mark}; wait")
+    task = asyncio.create_task(run_here(argv, 600.0, 100))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    end = time.monotonic() + 20
+    while not mark.exists() and time.monotonic() < end:
+        time.sleep(0.01)  # the loop is busy elsewhere: the start is not over while the command runs
+    task.cancel()
+    async with asyncio.timeout(20):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        while alive(int(mark.read_text())):
+            await asyncio.sleep(0.01)
+
+
 def alive(group: int) -> bool:
     """Whether any process of a group is there that has not ended (one whose parent is gone may wait for init)."""
     for entry in Path("/proc").iterdir():
