@@ -252,7 +252,7 @@ class ItemsPane(ListPane):
 
     def action_sort(self) -> None:
         table = self.table
-        shown = [table.columns[place].name for place, _ in table.places(table.size.width)]
+        shown = [table.columns[place].name for place, _ in table.places(table.room)]
         here = shown.index(table.sorted_by) if table.sorted_by in shown else -1
         name = shown[(here + 1) % len(shown)]
         self._sort(name, False)
