@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import statistics
 import sys
@@ -17,6 +18,7 @@ import asyncpg
 from textual._compositor import CompositorUpdate
 
 from console.app import JumpwatchApp
+from console.composition.garbage import settle, tidy
 from console.composition.replay import Replayer
 from console.panes.host import HostPane
 from console.panes.host_plots import SPANS
@@ -149,9 +151,12 @@ async def console(database: Database, hosts: int) -> AsyncIterator[Bench]:
         app._display = painting  # type: ignore[method-assign]
         while len(app.main.pane.view.hosts) < hosts:
             await pilot.pause(0.05)
-        watch = asyncio.create_task(bench.watch())
+        gc.collect()
+        settle()  # as the program has it: no look of the collector of cycles is long
+        beside = [asyncio.create_task(bench.watch()), asyncio.create_task(tidy())]
         yield bench
-        watch.cancel()
+        for task in beside:
+            task.cancel()
         await services.stop()
 
 
