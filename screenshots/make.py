@@ -23,6 +23,7 @@ from core.models import FleetView, HostState
 HERE = Path(__file__).resolve().parent
 SIZE = (120, 40)
 _LIMIT_S = 180.0
+_SCALE = 10 / 12.2  # a cell is 12.2 wide: ten whole pixels, for letters are put on whole ones
 # The picture must not fetch a font from elsewhere: whoever looks at it has a monospace font.
 _WEB_FONT = re.compile(r"@font-face\s*\{[^}]*\}", re.DOTALL)
 
@@ -32,7 +33,7 @@ async def shoot(pilot: Pilot[int], name: str) -> None:
     await pilot.pause(0.5)
     svg = _WEB_FONT.sub("", pilot.app.export_screenshot(title="jumpwatch demo")).replace("Fira Code", "monospace")
     (HERE / f"{name}.svg").write_text(svg, encoding="utf-8")
-    cairosvg.svg2png(bytestring=svg.encode(), write_to=str(HERE / f"{name}.png"), output_width=1200)
+    cairosvg.svg2png(bytestring=svg.encode(), write_to=str(HERE / f"{name}.png"), scale=_SCALE)
     print(name)
 
 
