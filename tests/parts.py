@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Iterator
@@ -17,6 +18,11 @@ def need(name: str, ok: bool, why: str) -> None:
     if os.environ.get("JUMPWATCH_TEST_REQUIRE") == "all":
         pytest.fail(f"{name} is required and missing: {why}")
     pytest.skip(f"needs {name}: {why}")
+
+
+def close_pipes(child: asyncio.subprocess.Process) -> None:
+    """Close the pipes of a child that was killed: what it started itself may hold them beyond this loop."""
+    child._transport.close()  # type: ignore[attr-defined]
 
 
 def examples(default: int) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.widget import Widget
 
+from console.messages import LogsWanted, MaintenanceWanted, RunWanted, ShellWanted
 from core.models import FleetView
 
 if TYPE_CHECKING:
@@ -72,6 +73,23 @@ class Pane(Widget):
         """Host and item of every marked row, else of the one under the cursor."""
         item = self.selected_item
         return (item,) if item else ()
+
+    # What the keys ask for; the panes say which keys.
+    def action_run(self) -> None:
+        if hosts := self.chosen_hosts:
+            self.post_message(RunWanted(hosts))
+
+    def action_maintenance(self) -> None:
+        if hosts := self.chosen_hosts:
+            self.post_message(MaintenanceWanted(hosts))
+
+    def action_logs(self) -> None:
+        if (item := self.selected_item) is not None:
+            self.post_message(LogsWanted(item[0]))
+
+    def action_shell(self) -> None:
+        if (item := self.selected_item) is not None:
+            self.post_message(ShellWanted(item[0]))
 
     def table_data(self) -> TableData | None:
         """Return the table that `e` exports, as it stands; None where there is none."""

@@ -14,13 +14,9 @@ from console.messages import (
     CopyFileWanted,
     HostActionsWanted,
     IntervalWanted,
-    LogsWanted,
-    MaintenanceWanted,
     PaneLeft,
     PlotWanted,
     PollWanted,
-    RunWanted,
-    ShellWanted,
 )
 from console.panes import host_findings as found
 from console.panes import host_sheet as sheet_of
@@ -73,6 +69,10 @@ class HostPane(Pane):
     def shown(self) -> HostView | None:
         """The view of the host shown."""
         return next((each for each in self.view.hosts if each.host.name == self.host), None)
+
+    @property
+    def selected_item(self) -> tuple[str, str] | None:
+        return (self.host, "") if self.host else None
 
     def show(self, host: str, order: tuple[str, ...] = ()) -> None:
         """Show that host; ``order`` is the order in which next and previous walk."""
@@ -215,25 +215,9 @@ class HostPane(Pane):
         if self.host:
             self.post_message(PollWanted(self.host))
 
-    def action_maintenance(self) -> None:
-        if self.host:
-            self.post_message(MaintenanceWanted((self.host,)))
-
     def action_actions(self) -> None:
         if self.host:
             self.post_message(HostActionsWanted((self.host,)))
-
-    def action_logs(self) -> None:
-        if self.host:
-            self.post_message(LogsWanted(self.host))
-
-    def action_shell(self) -> None:
-        if self.host:
-            self.post_message(ShellWanted(self.host))
-
-    def action_run(self) -> None:
-        if self.host:
-            self.post_message(RunWanted((self.host,)))
 
     def action_transfer(self) -> None:
         if self.host:

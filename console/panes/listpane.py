@@ -11,12 +11,8 @@ from textual.widgets import Input
 from console.messages import (
     CompareWanted,
     HostActionsWanted,
-    LogsWanted,
-    MaintenanceWanted,
     PollWanted,
     Remark,
-    RunWanted,
-    ShellWanted,
 )
 from console.panes.base import Pane
 from console.widgets.bars import OneLine
@@ -170,21 +166,6 @@ class ListPane(Pane):
     # Actions on hosts, and on what runs there: the marked ones, else the one under the cursor.
     def action_actions(self) -> None:
         self.post_message(HostActionsWanted(self.chosen_hosts))
-
-    def action_run(self) -> None:
-        self.post_message(RunWanted(self.chosen_hosts))
-
-    def action_maintenance(self) -> None:
-        if hosts := self.chosen_hosts:
-            self.post_message(MaintenanceWanted(hosts))
-
-    def action_logs(self) -> None:
-        if (item := self.selected_item) is not None:
-            self.post_message(LogsWanted(item[0]))
-
-    def action_shell(self) -> None:
-        if (item := self.selected_item) is not None:
-            self.post_message(ShellWanted(item[0]))
 
     # The filter.
     @property

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
-import signal
 import subprocess
 from collections.abc import Iterable, Sequence
 
+from core.children import end_process
 from core.models import Host
 from core.simulator.fleet import TAG_LOCAL, FilesystemSpec, HostSpec, local_spec, spec_of
 
@@ -61,7 +60,8 @@ async def run_here(argv: Sequence[str], timeout_s: float, limit: int) -> tuple[i
     try:
         child = await asyncio.shield(starting)
     except asyncio.CancelledError:
-        await _end(await starting)  # asyncio would kill the child alone, and wait for what its own children hold
+        # asyncio would kill the child alone, and wait for what the child's own children hold
+        await end_process(await starting, [])
         raise
     try:
         async with asyncio.timeout(timeout_s):
@@ -70,14 +70,7 @@ async def run_here(argv: Sequence[str], timeout_s: float, limit: int) -> tuple[i
     except TimeoutError:
         return 124, b"", b""
     finally:
-        await _end(child)
-
-
-async def _end(child: asyncio.subprocess.Process) -> None:
-    if child.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        await child.wait()
+        await end_process(child, [])
 
 
 def read_local_spec(seed: int = 0) -> HostSpec:

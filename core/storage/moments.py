@@ -24,7 +24,7 @@ from core.models import (
 )
 from core.models.making import maker
 from core.storage.engine import Database
-from core.storage.queries import ITEM_AGE, MAX_AGE
+from core.storage.queries import BY_BATCH, BY_ROW, ITEM_AGE, MAX_AGE
 from core.storage.rows import unpack_sections
 from core.storage.schema import (
     DISK_SAMPLES,
@@ -43,14 +43,6 @@ SOURCES = ("raw", "1m", "1h")  # finest first
 _WIDTHS = {"raw": 0, "1m": MINUTE, "1h": HOUR}
 _LAST = {"mem_total", "size", "used", "available", "inodes_used"}  # of a bucket its last value is told, else the mean
 _WHOLE = {"mem_total", "mem_available", "swap_free", "size", "used", "available", "inodes_used"}
-# A plan for each moment, since one for any would look into every chunk. One probe of an index for each host and item:
-# TimescaleDB's node that appends chunks costs twice what the probe does. The newest row of a host's compressed batch
-# is had sooner by itself, those of items, which share batches, with the whole batch.
-_PLANS = """
-SELECT set_config(name, value, true) FROM (VALUES ('plan_cache_mode', 'force_custom_plan'),
-    ('timescaledb.enable_chunk_append', 'off'), ('timescaledb.enable_bulk_decompression', $1)) AS settings (name, value)
-WHERE current_setting(name, true) IS NOT NULL
-"""
 EVENTS_BACK, MOST_EVENTS = timedelta(days=1), 500
 _READ = "read a moment of the past"
 _STATES = """
@@ -159,7 +151,7 @@ async def _told(database: Database, at: datetime) -> tuple[dict[str, Transition]
 
 async def _newest(database: Database, source: str, low: datetime, at: datetime) -> list[Any]:
     async with database.driver(_READ) as connection:
-        await connection.execute(_PLANS, "off")
+        await connection.execute(BY_ROW)
         rows: list[Any] = await connection.fetch(_sql(HOST_SAMPLES, source), low, at)
     return rows
 
@@ -172,7 +164,7 @@ async def _items(
 ) -> _Items:
     found: _Items = {}
     async with database.driver(_READ) as connection:
-        await connection.execute(_PLANS, "on")
+        await connection.execute(BY_BATCH)  # several items share one
         for table in tables:
             make = _MAKERS[table.kind]
             of_host: dict[int, list[Any]] = defaultdict(list)

@@ -48,13 +48,15 @@ FROM hosts h CROSS JOIN LATERAL (
 ) s
 WHERE CAST(:names AS text[]) IS NULL OR h.name = ANY(CAST(:names AS text[]))
 """)  # noqa: S608 - our own names
-# One row is wanted of a compressed batch of up to a thousand: taken row by row, and not all of it at once. And of one
-# chunk or two, known once the bounds are (hence a plan for each): TimescaleDB's node that appends chunks costs more.
-_ONE_ROW_EACH = text("""
-SELECT set_config(name, value, true) FROM (VALUES ('timescaledb.enable_bulk_decompression', 'off'),
+# A plan for each pair of bounds, since one for any would look into every chunk. Of one chunk or two, known once the
+# bounds are, TimescaleDB's node that appends chunks costs more than a probe of an index for each row that is wanted.
+_PROBES = """
+SELECT set_config(name, value, true) FROM (VALUES ('timescaledb.enable_bulk_decompression', '{bulk}'),
     ('timescaledb.enable_chunk_append', 'off'), ('plan_cache_mode', 'force_custom_plan')) AS settings (name, value)
 WHERE current_setting(name, true) IS NOT NULL
-""")
+"""
+# One row is wanted of a host's compressed batch of up to a thousand: taken row by row, and not all of it at once.
+BY_ROW, BY_BATCH = _PROBES.format(bulk="off"), _PROBES.format(bulk="on")
 _STATES = text("""
 SELECT h.name AS host, t.ts, t.old, t.new, t.reason, t.detail
 FROM hosts h CROSS JOIN LATERAL (
@@ -128,7 +130,7 @@ async def latest_rows(
 ) -> Sequence[Row[Any]]:
     """Return the newest row of each host (None: of all) in (low, at], as it is stored."""
     if timescale:
-        await connection.execute(_ONE_ROW_EACH)
+        await connection.execute(text(BY_ROW))
     values = {"low": low, "at": at, "names": list(names) if names is not None else None}
     return (await connection.execute(_LATEST, values)).all()
 

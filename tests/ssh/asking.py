@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncssh
 
 from core.models import Host
+from tests.parts import close_pipes
 
 Prompts = list[tuple[str, bool]]
 
@@ -122,7 +123,7 @@ async def _process(process: asyncssh.SSHServerProcess[bytes]) -> None:
             child.kill()
         await asyncio.gather(feeding, return_exceptions=True)
         await child.wait()
-        child._transport.close()  # type: ignore[attr-defined]  # its own children may hold the pipes beyond this loop
+        close_pipes(child)
 
 
 async def _pump(source: asyncssh.SSHReader[bytes], sink: asyncio.StreamWriter) -> None:

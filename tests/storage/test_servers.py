@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from core.exceptions import ConfigurationError, DatabaseConnectionError
 from core.storage.servers import EmbeddedServer, ServerAddress, WasmServer, account, files, npm, wasm, wasm_missing
 from core.storage.servers.postmaster import PidFile, is_postmaster, running_pid
-from tests.parts import need
+from tests.parts import close_pipes, need
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = """
@@ -92,7 +92,7 @@ async def let_go(process: asyncio.subprocess.Process) -> None:
 async def kill(process: asyncio.subprocess.Process) -> None:
     process.kill()
     await process.wait()
-    process._transport.close()  # type: ignore[attr-defined]  # what it started may hold the pipes beyond this loop
+    close_pipes(process)
 
 
 def processes_naming(word: str) -> list[int]:

@@ -1,12 +1,8 @@
-"""What every server of ours promises, and how a child process is brought to its end."""
+"""What every server of ours promises."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -33,24 +29,3 @@ class ManagedServer(Protocol):
 
     async def stop(self) -> None:
         """Let go of the server; safe to call twice, bounded, leaves no process behind."""
-
-
-async def end_process(process: asyncio.subprocess.Process, steps: Sequence[tuple[signal.Signals, float]]) -> None:
-    """Signal a child that leads its own process group, harder each time, then kill; also when cancelled."""
-    # Not process.send_signal: it polls, and takes the exit status away from asyncio's own watcher.
-    try:
-        for number, seconds in steps:
-            if process.returncode is not None:
-                return
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, number)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await process.wait()
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(2):
-            await process.wait()

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import asyncpg
 
+from core.children import end_process
 from core.exceptions import ConfigurationError, DatabaseConnectionError
 from core.storage.servers.account import POSTGRES_MAJOR, Home, find_home
-from core.storage.servers.base import Progress, ServerAddress, end_process
+from core.storage.servers.base import Progress, ServerAddress
 from core.storage.servers.files import PORT, FileLock, check_version, fits_socket, make_socket_folder, tail_of
 from core.storage.servers.postmaster import PidFile, running_pid
 

@@ -11,8 +11,9 @@ import signal
 import tempfile
 from pathlib import Path
 
+from core.children import end_process
 from core.exceptions import ConfigurationError
-from core.storage.servers.base import Progress, end_process
+from core.storage.servers.base import Progress
 from core.storage.servers.files import FileLock
 
 PACKAGE_DATA = Path(__file__).resolve().parent.parent / "wasm"

@@ -12,9 +12,10 @@ import signal
 import subprocess
 from pathlib import Path
 
+from core.children import end_process
 from core.exceptions import ConfigurationError, DatabaseConnectionError
 from core.storage.servers import npm
-from core.storage.servers.base import Progress, ServerAddress, end_process
+from core.storage.servers.base import Progress, ServerAddress
 from core.storage.servers.files import (
     PORT,
     FileLock,
